@@ -1,0 +1,154 @@
+/* The Linux tracer as Python sees it: plain integers and caller-owned buffers.
+ * Results are >= 0, or -errno. Nothing here keeps a pointer after it returns.
+ *
+ * C owns what faces the kernel: which thread runs, is stopped or is stepping,
+ * interrupts under way, planted traps, wait statuses nobody has claimed yet.
+ * Python owns what faces the client: selected, reported and queued stops. */
+
+enum linux_resume_kind {
+    LINUX_CONTINUE = 0,
+    LINUX_STEP = 1,
+    LINUX_STOP = 2,
+    LINUX_RANGE_STEP = 3
+};
+
+enum linux_stop_kind {
+    LINUX_STOP_SIGNAL = 1,
+    LINUX_STOP_BREAKPOINT = 2,
+    LINUX_STOP_HARDWARE = 3,
+    LINUX_STOP_STEP = 4,
+    LINUX_STOP_INTERRUPT = 5,
+    LINUX_STOP_SYSCALL_ENTRY = 6,
+    LINUX_STOP_SYSCALL_RETURN = 7,
+    LINUX_STOP_FORK = 8,
+    LINUX_STOP_VFORK = 9,
+    LINUX_STOP_VFORK_DONE = 10,
+    LINUX_STOP_EXEC = 11,
+    LINUX_STOP_THREAD_START = 12,
+    LINUX_STOP_THREAD_EXIT = 13,
+    LINUX_STOP_EXITED = 14,
+    LINUX_STOP_KILLED = 15
+};
+
+/* One event. `value`: the debug register (HARDWARE), the child's pid (FORK,
+ * VFORK), the system call number (SYSCALL_*), the status (THREAD_EXIT, EXITED). */
+typedef struct {
+    int32_t pid;
+    int32_t tid;
+    int32_t kind;
+    int32_t signal;
+    uint64_t pc;
+    uint64_t value;
+    uint8_t siginfo[128];
+    uint8_t registers[256];
+    int32_t registers_size;
+    int32_t has_siginfo;
+} linux_stop;
+
+/* pid or tid -1 matches every one. The leftmost action that matches a thread counts. */
+typedef struct {
+    int32_t pid;
+    int32_t tid;
+    int32_t kind;
+    int32_t signal;
+    uint64_t start;
+    uint64_t end;
+} linux_action;
+
+/* Which events are reported; all others are handled silently. Bit N-1 of
+ * pass_signals: signal N is delivered without a stop. */
+typedef struct {
+    uint64_t pass_signals;
+    uint64_t program_signals;
+    int32_t report_forks;
+    int32_t report_vforks;
+    int32_t report_execs;
+    int32_t report_threads;
+    int32_t unattended;
+} linux_options;
+
+enum linux_launch_stage {
+    LINUX_STAGE_NONE = 0,
+    LINUX_STAGE_FORK = 1,
+    LINUX_STAGE_SESSION = 2,
+    LINUX_STAGE_TERMINAL = 3,
+    LINUX_STAGE_STDIN = 4,
+    LINUX_STAGE_STDOUT = 5,
+    LINUX_STAGE_STDERR = 6,
+    LINUX_STAGE_DIRECTORY = 7,
+    LINUX_STAGE_SEIZE = 8,
+    LINUX_STAGE_EXEC = 9,
+    LINUX_STAGE_EXITED = 10
+};
+
+/* How to start a program. NULL paths keep the server's descriptor. execs: how
+ * many execve calls to wait for (1, plus 1 for a shell, plus 1 for a wrapper).
+ * Out: stage that failed (with the result's errno, or the exit status for
+ * STAGE_EXITED), and whether the kernel refused to switch off ASLR. */
+typedef struct {
+    const char *path;
+    char **argv;
+    char **envp;
+    const char *directory;
+    const char *stdin_path;
+    const char *stdout_path;
+    const char *stderr_path;
+    int32_t terminal;
+    int32_t new_session;
+    int32_t foreground;
+    int32_t disable_aslr;
+    int32_t execs;
+    int32_t stage;
+    int32_t aslr_refused;
+    int32_t exit_status;
+} linux_launch_spec;
+
+/* Installs the SIGCHLD handler; the result is a descriptor that becomes
+ * readable when linux_wait may have something to say. May be called again. */
+int linux_open(void);
+/* Makes that descriptor unreadable again; 1 if it was readable. */
+int linux_clear_wakeup(void);
+void linux_configure(const linux_options *options);
+/* Every ptrace call is written to this descriptor as a line; -1: none. */
+void linux_log_to(int fd);
+
+/* The pid, stopped at its first instruction. */
+int linux_launch(linux_launch_spec *spec);
+/* The number of threads attached, all stopped. */
+int linux_attach(int pid);
+/* Lifts traps and debug registers and lets every thread go (with `stopped`: leaves the process stopped). */
+int linux_detach(int pid, int stopped);
+int linux_kill(int pid);
+
+/* Thread ids in the order in which they were first seen; the count, which may exceed max. */
+int linux_threads(int pid, int32_t *tids, int max);
+/* How many threads were resumed. */
+int linux_resume(const linux_action *actions, int count);
+/* Collects stops, waiting at most budget_us. 0: still running, or nothing to run. */
+int linux_wait(linux_stop *stops, int max, int64_t budget_us, int64_t spin_us);
+/* Asks every running thread to stop; preferred: the tid that reports it. */
+int linux_interrupt(int preferred);
+/* Threads that run or are about to stop. */
+int linux_running(void);
+
+/* Bytes read (a prefix where a later page is not readable), traps hidden. */
+int64_t linux_read_memory(int pid, uint64_t address, uint8_t *buffer, uint64_t size);
+/* Bytes written, traps kept in place. */
+int64_t linux_write_memory(int pid, uint64_t address, const uint8_t *buffer, uint64_t size);
+int linux_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, int pc_adjust);
+int linux_remove_trap(int pid, uint64_t address);
+int linux_lift_all(int pid);
+
+/* The size of the register set read, or written. */
+int linux_read_regset(int tid, int type, uint8_t *buffer, int size);
+int linux_write_regset(int tid, int type, const uint8_t *buffer, int size);
+int linux_read_siginfo(int tid, uint8_t *buffer);
+int linux_write_siginfo(int tid, const uint8_t *buffer);
+/* The values take effect on each thread before it next runs. */
+int linux_set_debug_registers(int pid, const uint64_t *addresses, uint64_t control);
+/* count -1: every system call; 0: none. */
+int linux_catch_syscalls(int pid, const int32_t *numbers, int count);
+/* Runs one system call in a stopped thread from the instruction at `instruction`; *result is what it returned. */
+int linux_inject_syscall(int tid, uint64_t instruction, uint64_t number, const uint64_t *arguments, int64_t *result);
+/* CPUID leaf `leaf`, subleaf `subleaf` in eax..edx order. */
+void linux_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t *registers);

@@ -1,0 +1,6 @@
+/* C side of cdef/linux.h. */
+#ifndef PYDBGSERVER_LINUX_H
+#define PYDBGSERVER_LINUX_H
+#include <stdint.h>
+#include "../cdef/linux.h"
+#endif

@@ -1,0 +1,199 @@
+/* The tracer's own state, shared by linux_*.c.
+ *
+ * One server process has one tracer: waitpid(-1) and the ptrace relation
+ * belong to the process, so the state is one static object. */
+#ifndef PYDBGSERVER_LINUX_TRACER_H
+#define PYDBGSERVER_LINUX_TRACER_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/ptrace.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "linux.h"
+
+/* --- linux_kernel.c: the one door to the kernel ------------------------- */
+
+/* Tests replace these to script races. Each gives a result >= 0 or -errno. */
+struct kernel {
+    long (*ptrace)(long request, pid_t tid, void *address, void *data);
+    pid_t (*waitpid)(pid_t tid, int *status, int options);
+    int (*tgkill)(pid_t tgid, pid_t tid, int signal);
+    int (*kill)(pid_t pid, int signal);
+    ssize_t (*vm_readv)(pid_t pid, const struct iovec *local, const struct iovec *remote);
+    ssize_t (*vm_writev)(pid_t pid, const struct iovec *local, const struct iovec *remote);
+    bool (*same_memory)(pid_t one, pid_t other);
+};
+extern struct kernel kernel;
+extern const struct kernel real_kernel;
+
+/* kernel.ptrace, logged. Data is a value or an address, as the request has it. */
+long trace(long request, pid_t tid, uintptr_t address, uintptr_t data);
+
+/* --- threads and processes ---------------------------------------------- */
+
+enum thread_state {
+    THREAD_STOPPED,
+    THREAD_RUNNING, /* includes PTRACE_LISTEN: not accessible until it stops */
+    THREAD_EXITING  /* past PTRACE_EVENT_EXIT: runs no more user code, not yet reaped */
+};
+
+#define GENERAL_MAX 256
+#define SIGINFO_SIZE 128
+
+struct event {
+    int kind; /* enum linux_stop_kind, 0: none */
+    int signal;
+    uint64_t value;
+    unsigned sequence;
+};
+
+struct thread {
+    pid_t tid;
+    struct process *process; /* NULL: a clone child that reported before its parent did */
+    struct thread *next;      /* in the process, in order of appearance */
+    struct thread *hash_next;
+    struct thread *run_next, *run_previous; /* in tracer.running_list */
+    enum thread_state state;
+    bool starting;      /* its first stop has not been seen */
+    bool interrupt_sent; /* PTRACE_INTERRUPT since it last ran */
+    bool stepping;      /* the last resume was PTRACE_SINGLESTEP */
+    bool group_stopped; /* stopped by job control: resume with PTRACE_LISTEN */
+    bool in_vfork;      /* waits in the kernel for its vfork child */
+    bool in_kernel;     /* stopped inside a system call: it has to finish before another can be injected */
+    bool injectable;    /* stopped where the kernel takes a signal to deliver: not at a PTRACE_EVENT */
+    bool resumed;       /* the client wants it to run */
+    bool held;          /* stopped for a moment by quiesce() */
+    int resume_kind;    /* enum linux_resume_kind of the last resume */
+    uint64_t range_start, range_end;
+    int stop_signal;  /* the signal of the present signal-delivery-stop, 0: another stop */
+    int deliver;      /* to inject at the next resume */
+    int pass_once;    /* a signal sent on the client's order: deliver it without a stop */
+    bool at_trap;     /* hit the trap at trap_address and reported it: step over it if resumed from there */
+    uint64_t trap_address;
+    unsigned debug_generation; /* of process->debug when last written to this thread */
+    struct event event;
+    bool general_valid;
+    int general_size;
+    uint8_t general[GENERAL_MAX];
+    siginfo_t siginfo;
+    bool siginfo_valid;
+};
+
+struct trap {
+    uint64_t address;
+    uint8_t size, pc_adjust;
+    bool planted; /* false: the page went away while the trap was out */
+    uint8_t code[8], original[8];
+};
+
+struct debug_registers {
+    uint64_t address[4];
+    uint64_t control;
+    unsigned generation; /* 0: never used */
+};
+
+struct process {
+    pid_t pid;
+    struct process *next;
+    struct thread *threads;
+    int live;        /* threads not exiting */
+    bool launched;
+    bool silent;     /* a fork child nobody asked for that shares its parent's memory: followed unseen until it execs or exits */
+    bool release_child; /* a fork child to be cleaned and let go at its first stop */
+    bool shares_memory; /* with its vfork parent: the traps are the parent's */
+    bool leaderless; /* its leader was a zombie at attach and is not traced */
+    bool killing;
+    bool dead;       /* its exit has been seen, not yet reported */
+    bool continue_group;  /* was job-stopped at attach: SIGCONT it when first resumed */
+    bool swallow_continue; /* that SIGCONT is on its way */
+    int exit_status; /* as waitpid gives it */
+    int memory_fd;   /* /proc/TID/mem, -1: not open */
+    struct trap *traps; /* ascending by address */
+    int trap_count, trap_capacity;
+    struct debug_registers debug;
+    int catch_count; /* -1: all */
+    uint64_t caught[8];
+};
+
+struct tracer {
+    struct process *processes;
+    struct thread *running_list;
+    int running;
+    bool stopping;            /* every thread is being stopped */
+    bool interrupt_requested; /* by the client; reported if no real event comes first */
+    int interrupt_tid;
+    unsigned sequence;
+    linux_options options;
+    int wakeup; /* eventfd that the SIGCHLD handler writes */
+    int log;
+};
+extern struct tracer tracer;
+
+#define EACH_PROCESS(p) (struct process *p = tracer.processes; p; p = p->next)
+#define EACH_THREAD(t, p) (struct thread *t = (p)->threads; t; t = t->next)
+
+/* linux_tables.c */
+struct process *find_process(pid_t pid);
+struct thread *find_thread(pid_t tid);
+struct process *add_process(pid_t pid);
+void free_process(struct process *process);
+struct thread *add_thread(struct process *process, pid_t tid);
+void adopt_thread(struct process *process, struct thread *thread);
+void remove_thread(struct thread *thread);
+void rename_thread(struct thread *thread, pid_t tid);
+struct thread *live_thread(struct process *process);
+void mark_running(struct thread *thread);
+void mark_stopped(struct thread *thread);
+void mark_exiting(struct thread *thread);
+
+/* linux_attach.c */
+long seize(pid_t tid, bool launched);
+int adopt_all_threads(struct process *process);
+void release_process(struct process *process, bool stopped);
+
+/* linux_wait.c */
+void handle_status(struct thread *thread, int status);
+bool wait_for(struct thread *thread, int *status);
+void collect_thread(struct thread *thread);
+void collect_any(void);
+void stop_all(void);
+bool stop_complete(void);
+void record_event(struct thread *thread, int kind, int signal, uint64_t value);
+
+/* linux_clone.c */
+void handle_new_child(struct thread *parent, int event, pid_t child);
+void handle_first_stop(struct thread *thread);
+void handle_exec(struct thread *thread);
+
+/* linux_resume.c */
+void resume_thread(struct thread *thread);
+bool step_over(struct thread *thread);
+
+/* linux_memory.c */
+struct trap *find_trap(struct process *process, uint64_t address);
+void lift_traps(struct process *process);
+bool write_code(struct process *process, uint64_t address, const uint8_t *bytes, int size);
+void forget_memory(struct process *process);
+bool copy_traps(struct process *child, const struct process *parent);
+
+/* linux_registers.c */
+bool load_general(struct thread *thread);
+uint64_t thread_pc(struct thread *thread);
+void set_thread_pc(struct thread *thread, uint64_t pc);
+bool load_siginfo(struct thread *thread);
+
+/* linux_x86_64.c: all that depends on the CPU */
+uint64_t cpu_pc(const uint8_t *general);
+void cpu_set_pc(uint8_t *general, uint64_t pc);
+uint64_t cpu_syscall_number(const uint8_t *general);
+void cpu_prepare_syscall(uint8_t *general, uint64_t instruction, uint64_t number, const uint64_t *arguments);
+int64_t cpu_syscall_result(const uint8_t *general);
+bool cpu_is_trap_instruction(const siginfo_t *info);
+bool cpu_may_be_debug_register(const siginfo_t *info);
+int cpu_debug_register_hit(struct thread *thread);
+bool cpu_write_debug_registers(struct thread *thread, const struct debug_registers *debug);
+
+#endif

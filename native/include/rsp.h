@@ -1,0 +1,8 @@
+#ifndef PYDBGSERVER_RSP_H
+#define PYDBGSERVER_RSP_H
+
+#include <stdint.h>
+
+#include "cdef/rsp.h"
+
+#endif

@@ -1,0 +1,184 @@
+/* Attaching, detaching and killing. */
+#define _GNU_SOURCE
+#include "linux_tracer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define OPTIONS                                                                                                   \
+    (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | \
+     PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXIT)
+
+/* Launched programs die with the server; attached ones outlive it. */
+long seize(pid_t tid, bool launched) {
+    return trace(PTRACE_SEIZE, tid, 0, OPTIONS | (launched ? PTRACE_O_EXITKILL : 0));
+}
+
+/* --- attach ----------------------------------------------------------------------- */
+
+/* One pass over /proc/PID/task: how many threads were new, or -errno when the first could not be had. */
+static int seize_new_threads(struct process *process) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)process->pid);
+    DIR *directory = opendir(path);
+    if (!directory)
+        return -ESRCH;
+    int found = 0;
+    long failure = 0;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        pid_t tid = (pid_t)atoi(entry->d_name);
+        if (tid <= 0 || find_thread(tid))
+            continue;
+        long result = seize(tid, false);
+        if (result < 0) {
+            process->leaderless |= tid == process->pid;
+            failure = result;
+            continue;
+        }
+        struct thread *thread = add_thread(process, tid);
+        thread->starting = false;
+        mark_running(thread);
+        found++;
+    }
+    closedir(directory);
+    return found || process->threads ? found : (int)failure;
+}
+
+static struct thread *running_thread(struct process *process) {
+    for EACH_THREAD (thread, process)
+        if (thread->state == THREAD_RUNNING)
+            return thread;
+    return NULL;
+}
+
+/* Stops every thread of one process; what they stop for is kept for the next resume. */
+static void stop_process(struct process *process) {
+    struct thread *thread;
+    int status;
+    tracer.stopping = true;
+    for EACH_THREAD (each, process)
+        if (each->state == THREAD_RUNNING && !each->interrupt_sent && !each->starting) {
+            each->interrupt_sent = true;
+            trace(PTRACE_INTERRUPT, each->tid, 0, 0);
+        }
+    while ((thread = running_thread(process)))
+        if (wait_for(thread, &status))
+            handle_status(thread, status);
+        else
+            remove_thread(thread);
+}
+
+static void note_job_control(struct process *process) {
+    for EACH_THREAD (thread, process) {
+        process->continue_group |= thread->group_stopped;
+        thread->group_stopped = false;
+    }
+}
+
+int linux_attach(int pid) {
+    if (find_process(pid))
+        return -EBUSY;
+    struct process *process = add_process(pid);
+    int found;
+    while ((found = seize_new_threads(process)) > 0)
+        stop_process(process);
+    tracer.stopping = false;
+    if (found < 0 || process->dead || !process->live) {
+        release_process(process, false);
+        return found < 0 ? found : -ESRCH;
+    }
+    note_job_control(process);
+    return process->live;
+}
+
+/* --- detach ------------------------------------------------------------------------ */
+
+/* The signal the thread would have got had nobody watched it. */
+static int last_signal(const struct thread *thread) {
+    int signal = thread->deliver ? thread->deliver : thread->stop_signal;
+    bool allowed = signal && tracer.options.program_signals >> (signal - 1) & 1;
+    return allowed && thread->injectable ? signal : 0;
+}
+
+/* A child in its parent's memory would die of the parent's traps: it is followed unseen until it has its own. */
+static bool must_follow(const struct process *process) {
+    return process->shares_memory && process->trap_count;
+}
+
+static void follow_unseen(struct process *process) {
+    process->silent = true;
+    for EACH_THREAD (thread, process) {
+        thread->resumed = true;
+        thread->resume_kind = LINUX_CONTINUE;
+        thread->event.kind = 0;
+        if (thread->state == THREAD_STOPPED)
+            resume_thread(thread);
+    }
+}
+
+void release_process(struct process *process, bool stopped) {
+    if (must_follow(process) && !process->silent) {
+        follow_unseen(process);
+        return;
+    }
+    if (!process->shares_memory)
+        lift_traps(process);
+    if (stopped)
+        kernel.kill(process->pid, SIGSTOP);
+    const struct debug_registers none = {0};
+    for EACH_THREAD (thread, process) {
+        if (thread->debug_generation)
+            cpu_write_debug_registers(thread, &none);
+        trace(PTRACE_DETACH, thread->tid, 0, (uintptr_t)last_signal(thread));
+    }
+    free_process(process);
+}
+
+int linux_detach(int pid, int stopped) {
+    struct process *process = find_process(pid);
+    if (!process)
+        return -ESRCH;
+    stop_process(process);
+    tracer.stopping = false;
+    if (process->dead)
+        free_process(process);
+    else
+        release_process(process, stopped);
+    return 0;
+}
+
+/* --- kill ---------------------------------------------------------------------------- */
+
+int linux_kill(int pid) {
+    struct process *process = find_process(pid);
+    if (!process)
+        return -ESRCH;
+    process->killing = true;
+    kernel.kill(pid, SIGKILL);
+    while (!process->dead) {
+        int status;
+        pid_t tid = kernel.waitpid(-1, &status, __WALL);
+        if (tid < 0)
+            break;
+        struct thread *thread = find_thread(tid);
+        if (thread && thread->process)
+            handle_status(thread, status);
+    }
+    free_process(process);
+    return 0;
+}
+
+int linux_threads(int pid, int32_t *tids, int max) {
+    struct process *process = find_process(pid);
+    if (!process)
+        return -ESRCH;
+    int count = 0;
+    for EACH_THREAD (thread, process)
+        if (thread->state != THREAD_EXITING && count++ < max)
+            tids[count - 1] = thread->tid;
+    return count;
+}

@@ -1,0 +1,131 @@
+/* New threads, new processes and new programs. A child that nobody asked for
+ * leaves clean: with its own memory it is rid of the traps and let go at once;
+ * with its parent's memory (vfork, posix_spawn) it is followed unseen, stepped
+ * over the traps it meets, until it execs or exits. */
+#define _GNU_SOURCE
+#include "linux_tracer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool is_thread_of(pid_t pid, pid_t tid) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d", (int)pid, (int)tid);
+    return access(path, F_OK) == 0;
+}
+
+/* The child's record; it may have stopped before its parent's event came. */
+static void place_child(struct process *process, pid_t tid) {
+    struct thread *thread = find_thread(tid);
+    bool stopped = thread != NULL;
+    if (thread)
+        adopt_thread(process, thread);
+    else
+        thread = add_thread(process, tid);
+    thread->resume_kind = LINUX_CONTINUE;
+    thread->resumed = true;
+    if (stopped)
+        handle_first_stop(thread);
+    else
+        mark_running(thread);
+}
+
+static void new_process(struct thread *parent, int event, pid_t pid) {
+    struct process *owner = parent->process;
+    bool vfork = event == PTRACE_EVENT_VFORK;
+    bool wanted = vfork ? tracer.options.report_vforks : tracer.options.report_forks;
+    bool reported = wanted && !owner->silent && !tracer.options.unattended;
+    struct process *child = add_process(pid);
+    child->launched = owner->launched;
+    child->shares_memory = vfork || kernel.same_memory(owner->pid, pid);
+    child->silent = !reported && child->shares_memory;
+    child->release_child = !reported && !child->shares_memory;
+    copy_traps(child, owner);
+    if (reported)
+        record_event(parent, vfork ? LINUX_STOP_VFORK : LINUX_STOP_FORK, SIGTRAP, (uint64_t)pid);
+    parent->in_vfork = vfork;
+    place_child(child, pid);
+}
+
+static bool parent_goes_on(const struct thread *parent) {
+    return !parent->event.kind && !tracer.stopping && !parent->held;
+}
+
+void handle_new_child(struct thread *parent, int event, pid_t child) {
+    if (event == PTRACE_EVENT_CLONE && is_thread_of(parent->process->pid, child))
+        place_child(parent->process, child);
+    else
+        new_process(parent, event, child);
+    if (parent_goes_on(parent))
+        resume_thread(parent);
+}
+
+void handle_first_stop(struct thread *thread) {
+    struct process *process = thread->process;
+    thread->starting = false;
+    if (process->release_child)
+        release_process(process, false);
+    else if (tracer.options.report_threads && process->live > 1 && !process->silent)
+        record_event(thread, LINUX_STOP_THREAD_START, 0, 0);
+    else if (!tracer.stopping && !thread->held)
+        resume_thread(thread);
+}
+
+/* PTRACE_EVENT_EXEC comes from inside execve: run to the end of the system
+ * call, so that registers can be set and calls injected. */
+static bool finish_exec(struct thread *thread) {
+    int status;
+    for (int attempt = 0; attempt < 8; attempt++) {
+        if (trace(PTRACE_SYSCALL, thread->tid, 0, 0) < 0 || !wait_for(thread, &status))
+            return false;
+        thread->general_valid = thread->siginfo_valid = false;
+        if (!WIFSTOPPED(status)) {
+            handle_status(thread, status);
+            return false;
+        }
+        if (WSTOPSIG(status) == (SIGTRAP | 0x80))
+            return thread->injectable = true;
+        if (!(status >> 16) && WSTOPSIG(status) != SIGTRAP)
+            thread->deliver = WSTOPSIG(status);
+    }
+    return true;
+}
+
+static void forget_program(struct process *process) {
+    process->trap_count = 0;
+    process->shares_memory = false;
+    memset(&process->debug, 0, sizeof process->debug);
+    forget_memory(process);
+}
+
+/* execve(2): every other thread is gone without a word, and the caller has taken the leader's id. */
+void handle_exec(struct thread *thread) {
+    struct process *process = thread->process;
+    if (thread->state == THREAD_EXITING) {
+        thread->state = THREAD_STOPPED;
+        process->live++;
+    }
+    for (struct thread *other = process->threads, *next; other; other = next) {
+        next = other->next;
+        if (other != thread)
+            remove_thread(other);
+    }
+    forget_program(process);
+    thread->at_trap = false;
+    thread->debug_generation = 0;
+    thread->event.kind = 0;
+    thread->resume_kind = LINUX_CONTINUE;
+    thread->resumed = true;
+    if (process->silent) {
+        release_process(process, false);
+        return;
+    }
+    if (!finish_exec(thread))
+        return;
+    if (tracer.options.report_execs && !tracer.options.unattended)
+        record_event(thread, LINUX_STOP_EXEC, SIGTRAP, 0);
+    else if (!tracer.stopping)
+        resume_thread(thread);
+}

@@ -1,0 +1,122 @@
+/* Register sets, siginfo and debug registers of stopped threads. The general
+ * set is kept until the thread runs. */
+#define _GNU_SOURCE
+#include "linux_tracer.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+
+static long regset(long request, pid_t tid, int type, void *buffer, size_t *size) {
+    struct iovec vector = {buffer, *size};
+    long result = trace(request, tid, (uintptr_t)type, (uintptr_t)&vector);
+    *size = vector.iov_len;
+    return result;
+}
+
+bool load_general(struct thread *thread) {
+    if (thread->general_valid)
+        return true;
+    size_t size = GENERAL_MAX;
+    if (regset(PTRACE_GETREGSET, thread->tid, NT_PRSTATUS, thread->general, &size) < 0)
+        return false;
+    thread->general_size = (int)size;
+    return thread->general_valid = true;
+}
+
+uint64_t thread_pc(struct thread *thread) {
+    return load_general(thread) ? cpu_pc(thread->general) : 0;
+}
+
+static long store_general(struct thread *thread) {
+    size_t size = (size_t)thread->general_size;
+    return regset(PTRACE_SETREGSET, thread->tid, NT_PRSTATUS, thread->general, &size);
+}
+
+void set_thread_pc(struct thread *thread, uint64_t pc) {
+    if (!load_general(thread))
+        return;
+    cpu_set_pc(thread->general, pc);
+    store_general(thread);
+}
+
+bool load_siginfo(struct thread *thread) {
+    if (!thread->siginfo_valid)
+        thread->siginfo_valid = trace(PTRACE_GETSIGINFO, thread->tid, 0, (uintptr_t)&thread->siginfo) == 0;
+    return thread->siginfo_valid;
+}
+
+/* The stopped thread `tid`, or NULL with *error set. */
+static struct thread *stopped(int tid, int *error) {
+    struct thread *thread = find_thread(tid);
+    *error = !thread || !thread->process ? -ESRCH : -EBUSY;
+    return thread && thread->process && thread->state == THREAD_STOPPED ? thread : NULL;
+}
+
+int linux_read_regset(int tid, int type, uint8_t *buffer, int size) {
+    int error;
+    struct thread *thread = stopped(tid, &error);
+    if (!thread)
+        return error;
+    if (type == NT_PRSTATUS) {
+        if (!load_general(thread))
+            return -ESRCH;
+        if (size > thread->general_size)
+            size = thread->general_size;
+        memcpy(buffer, thread->general, (size_t)size);
+        return size;
+    }
+    size_t got = (size_t)size;
+    long result = regset(PTRACE_GETREGSET, tid, type, buffer, &got);
+    return result < 0 ? (int)result : (int)got;
+}
+
+int linux_write_regset(int tid, int type, const uint8_t *buffer, int size) {
+    int error;
+    struct thread *thread = stopped(tid, &error);
+    if (!thread)
+        return error;
+    size_t length = (size_t)size;
+    if (type != NT_PRSTATUS) {
+        long result = regset(PTRACE_SETREGSET, tid, type, (void *)buffer, &length);
+        return result < 0 ? (int)result : (int)length;
+    }
+    if (!load_general(thread) || size != thread->general_size)
+        return size == thread->general_size ? -ESRCH : -EINVAL;
+    long result = regset(PTRACE_SETREGSET, tid, type, (void *)buffer, &length);
+    thread->general_valid = false; /* the kernel may have changed what it was given */
+    if (cpu_pc(buffer) != thread->trap_address)
+        thread->at_trap = false;
+    return result < 0 ? (int)result : (int)length;
+}
+
+int linux_read_siginfo(int tid, uint8_t *buffer) {
+    int error;
+    struct thread *thread = stopped(tid, &error);
+    if (!thread)
+        return error;
+    if (!load_siginfo(thread))
+        return -EINVAL;
+    memcpy(buffer, &thread->siginfo, SIGINFO_SIZE);
+    return SIGINFO_SIZE;
+}
+
+int linux_write_siginfo(int tid, const uint8_t *buffer) {
+    int error;
+    struct thread *thread = stopped(tid, &error);
+    if (!thread)
+        return error;
+    thread->siginfo_valid = false;
+    long result = trace(PTRACE_SETSIGINFO, tid, 0, (uintptr_t)buffer);
+    return result < 0 ? (int)result : SIGINFO_SIZE;
+}
+
+int linux_set_debug_registers(int pid, const uint64_t *addresses, uint64_t control) {
+    struct process *process = find_process(pid);
+    if (!process)
+        return -ESRCH;
+    memcpy(process->debug.address, addresses, sizeof process->debug.address);
+    process->debug.control = control;
+    process->debug.generation++;
+    return 0;
+}

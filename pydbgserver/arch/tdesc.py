@@ -1,0 +1,127 @@
+"""A CPU's registers in words: target.xml for gdb and lldb, ``qRegisterInfo`` for lldb.
+
+One document serves both clients. gdb skips attributes and elements that it
+does not know without a word (gdb/xml-support.c; shown by ``set debug xml 1``),
+so lldb's (lldbgdbremote.md, "qXfer:features:read") are always there.
+
+``<groups>`` and ``group_id`` rather than ``group`` name lldb's register sets:
+gdb takes ``group`` for its own register groups, which decide what
+``info registers`` shows and what a call of a function saves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from pydbgserver.arch.model import Arch, Feature, FlagsType, Reg, RegisterType, UnionType
+
+# The names are those of lldb-server, so that `register read --set` and people find the same sets.
+_SET_NAMES = {
+    "general": "General Purpose Registers",
+    "float": "Floating Point Registers",
+    "vector": "Advanced Vector Extensions",
+}
+_SET_IDS = {group: str(number) for number, group in enumerate(_SET_NAMES, start=1)}
+
+_VECTOR_TYPES = frozenset({"i387_ext", "vec128", "uint128", "v2ui128"})
+
+
+def _presentation(register: Reg) -> tuple[str, str]:
+    """lldb's (encoding, format)."""
+    return ("vector", "vector-uint8") if register.type in _VECTOR_TYPES else ("uint", "hex")
+
+
+def _tag(element: str, attributes: Iterable[tuple[str, str | int | None]], *, empty: bool = True) -> str:
+    words = "".join(f' {name}="{value}"' for name, value in attributes if value is not None)
+    return f"<{element}{words}{'/' if empty else ''}>"
+
+
+def _register(register: Reg) -> str:
+    encoding, format = _presentation(register)
+    return _tag(
+        "reg",
+        (
+            ("name", register.name),
+            ("bitsize", register.bits),
+            ("type", register.type),
+            ("regnum", register.number),
+            ("group", register.gdb_group),
+            ("group_id", _SET_IDS[register.group]),
+            ("encoding", encoding),
+            ("format", format),
+            ("altname", register.altname),
+            ("ehframe_regnum", register.ehframe),
+            ("dwarf_regnum", register.dwarf),
+            ("generic", register.generic),
+        ),
+    )
+
+
+def _type(declared: RegisterType) -> Iterator[str]:
+    if isinstance(declared, FlagsType):
+        yield _tag("flags", (("id", declared.id), ("size", declared.size)), empty=False)
+        for name, bit in declared.fields:
+            yield _tag("field", (("name", name), ("start", bit), ("end", bit), ("type", "bool")))
+        yield "</flags>"
+    elif isinstance(declared, UnionType):
+        yield _tag("union", (("id", declared.id),), empty=False)
+        for name, type in declared.fields:
+            yield _tag("field", (("name", name), ("type", type)))
+        yield "</union>"
+    else:
+        yield _tag("vector", (("id", declared.id), ("type", declared.element), ("count", declared.count)))
+
+
+def _feature(feature: Feature) -> Iterator[str]:
+    yield _tag("feature", (("name", feature.name),), empty=False)
+    for declared in feature.types:
+        yield from _type(declared)
+    for register in feature.regs:
+        yield _register(register)
+    yield "</feature>"
+
+
+def _document(arch: Arch) -> Iterator[str]:
+    yield '<?xml version="1.0"?>'
+    yield '<!DOCTYPE target SYSTEM "gdb-target.dtd">'
+    yield '<target version="1.0">'
+    yield f"<architecture>{arch.gdb_architecture}</architecture>"
+    yield f"<osabi>{arch.osabi}</osabi>"
+    yield "<groups>"
+    for group, number in _SET_IDS.items():
+        yield _tag("group", (("id", number), ("name", _SET_NAMES[group])))
+    yield "</groups>"
+    for feature in arch.features:
+        yield from _feature(feature)
+    yield "</target>"
+
+
+@lru_cache(maxsize=8)
+def target_xml(arch: Arch) -> bytes:
+    """The whole target description, one document without includes, in ASCII."""
+    return ("\n".join(_document(arch)) + "\n").encode("ascii")
+
+
+def register_info(arch: Arch, number: int) -> str | None:
+    """The reply to ``qRegisterInfo<number>``: ``key:value;`` pairs, numbers in decimal; None past the last one.
+
+    ``offset`` counts in bytes of the ``g`` packet.
+    """
+    if not 0 <= number < len(arch.registers):
+        return None
+    register = arch.registers[number]
+    encoding, format = _presentation(register)
+    pairs = (
+        ("name", register.name),
+        ("alt-name", register.altname),
+        ("bitsize", register.bits),
+        ("offset", arch.block_offsets[number]),
+        ("encoding", encoding),
+        ("format", format),
+        ("set", _SET_NAMES[register.group]),
+        ("ehframe", register.ehframe),
+        ("dwarf", register.dwarf),
+        ("generic", register.generic),
+    )
+    return "".join(f"{key}:{value};" for key, value in pairs if value is not None)

@@ -1,0 +1,209 @@
+"""The Linux backend: launches, attaches, resumes and waits through the C tracer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pydbgserver import logs
+from pydbgserver.backends.linux import host, tracer
+from pydbgserver.backends.linux.decode import stop_event
+from pydbgserver.backends.linux.denial import attach_error
+from pydbgserver.backends.linux.launching import DEFAULT_SHELL, command_line, launch_error
+from pydbgserver.backends.linux.process import LinuxProcess
+from pydbgserver.backends.linux.registers import describe_cpu
+from pydbgserver.errors import DebugError, KernelError, NoSuchProcess
+from pydbgserver.target.api import (
+    Backend,
+    HostInfo,
+    LaunchSpec,
+    Process,
+    ProcessInfo,
+    ResumeAction,
+    ResumeKind,
+    RunOptions,
+)
+from pydbgserver.target.events import Execed, Forked, ProcessExited, SignalStop, StopEvent
+
+SPIN_US = 150
+"""How long a wait spins before it sleeps: a step takes ~10 us when spun for, ~20 us when slept for."""
+TIDY_BUDGET_US = 2_000_000
+CONTINUE_ALL = (ResumeAction(ResumeKind.CONTINUE),)
+
+
+class LinuxBackend(Backend):
+    """One tracer per server process: make only one of these."""
+
+    def __init__(self) -> None:
+        self._wakeup = tracer.open_tracer()
+        self.processes: dict[int, LinuxProcess] = {}
+        self._options = RunOptions()
+        tracer.configure(self._options)
+        # On one processor a spinning tracer only keeps the target from running.
+        self._spin_us = SPIN_US if len(os.sched_getaffinity(0)) > 1 else 0
+        self._terminal_owner = False
+
+    # --- making processes ------------------------------------------------------
+
+    def launch(self, spec: LaunchSpec) -> Process:
+        environment = dict(os.environ if spec.environment is None else spec.environment)
+        command = command_line(spec, environment.get("SHELL") or DEFAULT_SHELL)
+        terminal, child_side = os.openpty() if spec.pty else (-1, -1)
+        foreground = terminal < 0 and spec.stdin is None and _owns_terminal()
+        try:
+            outcome = tracer.launch(
+                command.arguments,
+                environment,
+                path=command.path,
+                directory=spec.working_directory,
+                stdin=spec.stdin,
+                stdout=spec.stdout,
+                stderr=spec.stderr,
+                terminal=child_side,
+                new_session=spec.new_session,
+                foreground=foreground,
+                disable_aslr=spec.disable_aslr,
+                execs=command.execs,
+            )
+        finally:
+            if child_side >= 0:
+                os.close(child_side)
+        if outcome.aslr_refused:
+            logs.problem("the kernel refused to switch address randomization off; the program runs with it on")
+        if not outcome.pid:
+            if terminal >= 0:
+                os.close(terminal)
+            raise launch_error(spec, outcome)
+        self._terminal_owner |= foreground
+        return self._add(outcome.pid, attached=False, terminal=terminal)
+
+    def attach(self, pid: int) -> Process:
+        try:
+            tracer.attach(pid)
+        except KernelError as error:
+            raise attach_error(pid, error) from None
+        return self._add(pid, attached=True)
+
+    def _add(self, pid: int, *, attached: bool, terminal: int = -1) -> LinuxProcess:
+        try:
+            arch = describe_cpu(next(iter(tracer.threads(pid)), pid))
+        except DebugError:
+            tracer.detach(pid)
+            raise
+        process = LinuxProcess(pid, arch, attached=attached, terminal=terminal)
+        process.on_gone = self._remove  # type: ignore[method-assign]
+        self.processes[pid] = process
+        return process
+
+    def _remove(self, pid: int) -> None:
+        process = self.processes.pop(pid, None)
+        if process is not None:
+            process.close()
+
+    # --- running -----------------------------------------------------------------
+
+    def resume(self, actions: Sequence[ResumeAction], *, budget_us: int = 0) -> Sequence[StopEvent]:
+        for process in self.processes.values():
+            process.resumed()
+        tracer.resume(actions)
+        return self.poll(budget_us=budget_us)
+
+    def poll(self, *, budget_us: int = 0) -> Sequence[StopEvent]:
+        stops = tracer.wait(budget_us, self._spin_us)
+        return [self._event(stop) for stop in stops] if stops else ()
+
+    def _event(self, stop: tracer.RawStop) -> StopEvent:
+        process = self.processes[stop.pid]
+        process.stopped(stop.tid, stop.general)
+        event = stop_event(stop, process)
+        if isinstance(event, ProcessExited):
+            self._remove(event.pid)
+        elif isinstance(event, Forked):
+            self._add(event.child_pid, attached=process.attached).ever_resumed = True
+        elif isinstance(event, Execed):
+            process.execed()
+            process.arch = describe_cpu(process.proc_id())
+        return event
+
+    def interrupt(self) -> None:
+        first = next(iter(self.processes), 0)
+        tracer.interrupt(first)
+
+    async def wait_activity(self) -> None:
+        import trio
+
+        await trio.lowlevel.wait_readable(self._wakeup)
+        tracer.clear_wakeup()
+
+    def set_options(self, options: RunOptions) -> None:
+        leaving = options.unattended and not self._options.unattended
+        for pid in self.processes:
+            caught = options.catch_syscalls.get(pid, frozenset())
+            if caught != self._options.catch_syscalls.get(pid, frozenset()):
+                tracer.catch_syscalls(pid, caught)
+        self._options = options
+        tracer.configure(options)
+        if leaving:
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Traps and debug registers out, in a running target too: a trap hit a moment ago is undone by the stop."""
+        was_running = tracer.running() > 0
+        events: Sequence[StopEvent] = ()
+        if was_running:
+            self.interrupt()
+            events = self.poll(budget_us=TIDY_BUDGET_US)
+        for process in list(self.processes.values()):
+            tracer.lift_all(process.pid)
+            process.hardware.clear()
+        if was_running and self.processes and not tracer.running():
+            pending = [event for event in events if isinstance(event, SignalStop)]
+            signals = [ResumeAction(ResumeKind.CONTINUE, event.pid, event.tid, event.signal) for event in pending]
+            self.resume([*signals, *CONTINUE_ALL])
+
+    def release(self, *, kill_launched: bool = False) -> None:
+        for process in list(self.processes.values()):
+            doomed = not process.attached and (kill_launched or not process.ever_resumed)
+            try:
+                if doomed:
+                    process.kill()
+                else:
+                    process.detach()
+            except NoSuchProcess:
+                self._remove(process.pid)
+            except DebugError as error:
+                logs.problem(f"process {process.pid}: {error}")
+        if self._terminal_owner:
+            _take_terminal_back()
+
+    # --- the machine -----------------------------------------------------------------
+
+    def host_info(self) -> HostInfo:
+        return host.host_info()
+
+    def process_info(self, pid: int) -> ProcessInfo:
+        return host.process_info(pid)
+
+    def list_processes(self) -> Sequence[ProcessInfo]:
+        return host.list_processes()
+
+
+def _owns_terminal() -> bool:
+    """True if standard input is our controlling terminal and we are in its foreground."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _take_terminal_back() -> None:
+    """The debuggee's group was in the foreground; a background process that says otherwise gets SIGTTOU."""
+    import signal
+
+    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    try:
+        os.tcsetpgrp(0, os.getpgrp())
+    except OSError:
+        pass
+    finally:
+        signal.signal(signal.SIGTTOU, before)

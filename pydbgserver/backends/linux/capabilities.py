@@ -1,0 +1,200 @@
+"""The optional capabilities of a Linux debuggee, each a small class over the tracer and /proc."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pydbgserver.arch.hwdebug_x86 import DebugRegisters
+from pydbgserver.backends.linux import libraries, procfs, tracer
+from pydbgserver.backends.linux.remote_call import LinuxMemoryAllocation
+from pydbgserver.errors import DebugError
+from pydbgserver.target.capabilities import (
+    Auxv,
+    ExecFile,
+    HardwareDebug,
+    LoadedLibrary,
+    MemoryAllocation,
+    MemoryMap,
+    Region,
+    RegisterSnapshots,
+    SharedLibraries,
+    SignalInfo,
+    StandardStreams,
+    ThreadPlacement,
+)
+from pydbgserver.target.events import WatchKind
+
+if TYPE_CHECKING:
+    from pydbgserver.backends.linux.process import LinuxProcess
+
+
+class LinuxHardwareDebug(HardwareDebug):
+    """The debug registers; the tracer writes them to each thread before it next runs."""
+
+    def __init__(self, process: LinuxProcess) -> None:
+        self._process = process
+        self._registers: DebugRegisters[WatchKind] = DebugRegisters()
+        self.slots = process.arch.hardware_debug.slots
+
+    def insert(self, kind: WatchKind, address: int, length: int) -> None:
+        if self._registers.insert(kind, address, length):
+            self._apply()
+
+    def remove(self, kind: WatchKind, address: int, length: int) -> None:
+        if self._registers.remove(kind, address, length):
+            self._apply()
+
+    def _apply(self) -> None:
+        tracer.set_debug_registers(self._process.pid, self._registers.addresses, self._registers.control)
+
+    def clear(self) -> None:
+        """Forget every request; the tracer has been told already."""
+        self._registers.clear()
+
+    def watched(self, slot: int) -> tuple[WatchKind, int]:
+        """What register `slot` waits for, and the address the client asked to watch."""
+        watch = self._registers.watch_at(slot)
+        assert watch is not None, "the tracer reports enabled registers only"
+        return watch.kind, watch.address
+
+
+class LinuxMemoryMap(MemoryMap):
+    def __init__(self, process: LinuxProcess) -> None:
+        self._process = process
+        self._regions: Sequence[Region] | None = None
+        self._flags: dict[int, tuple[str, ...]] | None = None
+        self.page_size = resource.getpagesize()
+
+    def resumed(self) -> None:
+        self._regions = self._flags = None
+
+    def regions(self) -> Sequence[Region]:
+        if self._regions is None:
+            self._regions = procfs.parse_maps(procfs.read(self._process.proc_id(), "maps").decode(errors="surrogateescape"))
+        return self._regions
+
+    def region_at(self, address: int) -> Region:
+        return procfs.region_at(self.regions(), address)
+
+    def dirty_pages(self, region: Region) -> Sequence[int] | None:
+        try:
+            return procfs.dirty_pages(self._process.proc_id(), region, self.page_size)
+        except OSError:
+            return None
+
+    def flags(self, region: Region) -> Sequence[str]:
+        if self._flags is None:
+            self._flags = procfs.parse_flags(procfs.read(self._process.proc_id(), "smaps").decode(errors="surrogateescape"))
+        return self._flags.get(region.start, ())
+
+
+class LinuxAuxv(Auxv):
+    def __init__(self, process: LinuxProcess) -> None:
+        self._process = process
+
+    def auxv(self) -> bytes:
+        return procfs.read(self._process.proc_id(), "auxv")
+
+
+class LinuxSharedLibraries(SharedLibraries):
+    def __init__(self, process: LinuxProcess) -> None:
+        self._process = process
+        self._layout = libraries.LAYOUTS[process.arch.pointer_size]
+        self._r_debug = 0
+
+    def libraries(self) -> tuple[int, Sequence[LoadedLibrary]]:
+        read = self._process.read_memory
+        try:
+            if not self._r_debug:
+                auxv = procfs.read(self._process.proc_id(), "auxv")
+                self._r_debug = libraries.find_r_debug(self._layout, auxv, read)
+            return libraries.walk(self._layout, self._r_debug, read) if self._r_debug else (0, ())
+        except DebugError:
+            return 0, ()
+
+    def load_address(self, path: str) -> int | None:
+        memory_map = self._process.capability(MemoryMap)
+        assert memory_map is not None
+        real = os.path.realpath(path)
+        return next((region.start for region in memory_map.regions() if region.name in (path, real)), None)
+
+
+class LinuxExecFile(ExecFile):
+    def __init__(self, process: LinuxProcess) -> None:
+        self._process = process
+
+    def exec_file(self) -> str:
+        return self._process.exec_file()
+
+
+class LinuxSignalInfo(SignalInfo):
+    def __init__(self, process: LinuxProcess) -> None:
+        pass
+
+    def read_siginfo(self, tid: int) -> bytes:
+        return tracer.read_siginfo(tid)
+
+    def write_siginfo(self, tid: int, data: bytes) -> None:
+        tracer.write_siginfo(tid, data)
+
+
+class LinuxThreadPlacement(ThreadPlacement):
+    def __init__(self, process: LinuxProcess) -> None:
+        self._pid = process.pid
+
+    def core(self, tid: int) -> int:
+        return procfs.last_core(self._pid, tid)
+
+
+class LinuxRegisterSnapshots(RegisterSnapshots):
+    """Whole register sets as the kernel gives them; orig_rax among them carries a pending system call restart."""
+
+    def __init__(self, process: LinuxProcess) -> None:
+        self._process = process
+        self._saved: dict[int, dict[str, bytes]] = {}
+        self._next = 1
+
+    def save(self, tid: int) -> int:
+        sets = {regset.name: self._process.read_regset(tid, regset.name) for regset in self._process.arch.regsets}
+        snapshot = self._next
+        self._next += 1
+        self._saved[snapshot] = sets
+        return snapshot
+
+    def restore(self, tid: int, snapshot: int) -> None:
+        sets = self._saved.pop(snapshot, None)
+        if sets is None:
+            raise DebugError(f"no saved registers with id {snapshot}")
+        for name, data in sets.items():
+            self._process.write_regset(tid, name, data)
+
+
+class LinuxStandardStreams(StandardStreams):
+    """The server's end of the debuggee's terminal."""
+
+    def __init__(self, terminal: int) -> None:
+        self.terminal = terminal
+
+    def write_stdin(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self.terminal, data) :]
+
+    def close(self) -> None:
+        if self.terminal >= 0:
+            os.close(self.terminal)
+        self.terminal = -1
+
+
+CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
+    MemoryMap: LinuxMemoryMap,
+    MemoryAllocation: LinuxMemoryAllocation,
+    Auxv: LinuxAuxv,
+    SharedLibraries: LinuxSharedLibraries,
+    ExecFile: LinuxExecFile,
+    SignalInfo: LinuxSignalInfo,
+    ThreadPlacement: LinuxThreadPlacement,
+    RegisterSnapshots: LinuxRegisterSnapshots,
+}

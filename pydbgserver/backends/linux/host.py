@@ -1,0 +1,66 @@
+"""The machine, and the processes on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+
+from pydbgserver.backends.linux import procfs
+from pydbgserver.errors import NoSuchProcess
+from pydbgserver.target.api import HostInfo, ProcessInfo
+
+
+def triple() -> str:
+    """LLVM's name of the machine, with the vendor that its Linux builds use."""
+    return f"{os.uname().machine}-pc-linux-gnu"
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("ID", "")
+    except OSError:
+        return ""
+
+
+def host_info() -> HostInfo:
+    kernel = os.uname()
+    return HostInfo(
+        triple=triple(),
+        pointer_size=8,
+        byte_order="little",
+        hostname=kernel.nodename,
+        os_version=kernel.release.split("-")[0],
+        os_build=kernel.release,
+        os_kernel=kernel.version,
+        distribution=_distribution(),
+    )
+
+
+def process_info(pid: int) -> ProcessInfo:
+    """One process; raises `NoSuchProcess`."""
+    status = procfs.status(pid)
+    uids, gids = status.get("Uid", "0 0").split(), status.get("Gid", "0 0").split()
+    words = procfs.arguments(pid)
+    return ProcessInfo(
+        pid=pid,
+        parent_pid=int(status.get("PPid", "0")),
+        uid=int(uids[0]),
+        gid=int(gids[0]),
+        effective_uid=int(uids[1]),
+        effective_gid=int(gids[1]),
+        name=procfs.exec_file(pid) or status.get("Name", ""),
+        arguments=words,
+        triple=triple(),
+    )
+
+
+def list_processes() -> Sequence[ProcessInfo]:
+    """Every process; those that end while the list is made are left out."""
+    found = []
+    for pid in procfs.process_ids():
+        try:
+            found.append(process_info(pid))
+        except NoSuchProcess:
+            continue
+    return found

@@ -1,0 +1,114 @@
+"""What /proc says of a process (proc(5)). Missing files mean that the process is gone."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+from pydbgserver.errors import NoSuchProcess
+from pydbgserver.target.capabilities import Region
+
+ADDRESS_SPACE_END = 1 << 64
+_KINDS = {"[heap]": "heap", "[stack]": "stack"}
+
+
+def read(pid: int, name: str) -> bytes:
+    """The file /proc/PID/name; raises `NoSuchProcess`."""
+    try:
+        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+            return file.readall() or b""
+    except (FileNotFoundError, ProcessLookupError):
+        raise NoSuchProcess(pid) from None
+
+
+def status(pid: int) -> dict[str, str]:
+    """The fields of /proc/PID/status."""
+    lines = read(pid, "status").decode(errors="replace").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def thread_ids(pid: int) -> list[int]:
+    try:
+        return sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+    except FileNotFoundError:
+        raise NoSuchProcess(pid) from None
+
+
+def process_ids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+
+
+def thread_name(pid: int, tid: int) -> str:
+    try:
+        return read(pid, f"task/{tid}/comm").decode(errors="replace").rstrip("\n")
+    except NoSuchProcess:
+        return ""
+
+
+def last_core(pid: int, tid: int) -> int:
+    """Field 39 of stat: the processor on which the thread last ran. The name in field 2 may hold blanks."""
+    fields = read(pid, f"task/{tid}/stat").rpartition(b")")[2].split()
+    return int(fields[36])
+
+
+def exec_file(pid: int) -> str:
+    """The program's path; "" for kernel threads and zombies. A deleted file keeps its old name."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+    except OSError:
+        return ""
+
+
+def arguments(pid: int) -> list[str]:
+    return [part.decode(errors="surrogateescape") for part in read(pid, "cmdline").split(b"\0")[:-1]]
+
+
+def parse_maps(text: str) -> list[Region]:
+    """/proc/PID/maps, one `Region` a line, ascending."""
+    regions = []
+    for line in text.splitlines():
+        fields = line.split(maxsplit=5)
+        start, _, end = fields[0].partition("-")
+        flags, name = fields[1], fields[5] if len(fields) > 5 else ""
+        letters = flags[:3].replace("-", "")
+        regions.append(
+            Region(int(start, 16), int(end, 16), letters, name, int(fields[2], 16), flags[3] == "s", _KINDS.get(name, ""))
+        )
+    return regions
+
+
+def region_at(regions: Sequence[Region], address: int) -> Region:
+    """The region that holds `address`, or the gap around it."""
+    index = bisect_right(regions, address, key=lambda region: region.start) - 1
+    if index >= 0 and address < regions[index].end:
+        return regions[index]
+    start = regions[index].end if index >= 0 else 0
+    end = regions[index + 1].start if index + 1 < len(regions) else ADDRESS_SPACE_END
+    return Region(start, end, "")
+
+
+def parse_flags(text: str) -> dict[int, tuple[str, ...]]:
+    """/proc/PID/smaps: the VmFlags by start address of the mapping."""
+    flags: dict[int, tuple[str, ...]] = {}
+    start = 0
+    for line in text.splitlines():
+        head, _, rest = line.partition(" ")
+        if not head.endswith(":"):
+            start = int(head.partition("-")[0], 16)
+        elif head == "VmFlags:":
+            flags[start] = tuple(rest.split())
+    return flags
+
+
+def dirty_pages(pid: int, region: Region, page_size: int) -> list[int]:
+    """Private pages that were written (Documentation/admin-guide/mm/pagemap.rst): present or swapped, not file pages."""
+    present, swapped, file_page = 1 << 63, 1 << 62, 1 << 61
+    count = (region.end - region.start) // page_size
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as file:
+        entries = memoryview(os.pread(file.fileno(), 8 * count, region.start // page_size * 8)).cast("Q")
+    return [
+        region.start + index * page_size
+        for index, entry in enumerate(entries)
+        if entry & (present | swapped) and not entry & file_page
+    ]

@@ -1,0 +1,283 @@
+"""Typed view of the C tracer (native/cdef/linux.h): one function per C call, errors as exceptions.
+
+Everything is plain integers and bytes, so that the same calls can one day be
+answered by a small agent on another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydbgserver import native
+from pydbgserver.errors import BadAddress, KernelError, NoSuchProcess, NoSuchThread
+from pydbgserver.target.api import ResumeAction, RunOptions
+
+ESRCH = 3
+MAX_STOPS = 64
+SIGINFO_SIZE = 128
+_lib = native.lib
+_ffi = native.ffi
+_stops = _ffi.new("linux_stop[]", MAX_STOPS)
+_actions = _ffi.new("linux_action[]", 16)
+_GENERAL_VIEWS = [_ffi.buffer(_stops[i].registers) for i in range(MAX_STOPS)]
+_SIGINFO_VIEWS = [_ffi.buffer(_stops[i].siginfo) for i in range(MAX_STOPS)]
+
+
+@dataclass(slots=True)
+class RawStop:
+    """One `linux_stop`: `general` is the general register set ("" when the thread is gone), `siginfo` 128 bytes or ""."""
+
+    pid: int
+    tid: int
+    kind: int
+    signal: int
+    pc: int
+    value: int
+    general: bytes
+    siginfo: bytes
+
+
+def open_tracer() -> int:
+    """Start listening for child events; gives the descriptor that becomes readable when `wait` has something."""
+    return native.check(_lib.linux_open(), "cannot watch for child processes")
+
+
+clear_wakeup = _lib.linux_clear_wakeup
+running = _lib.linux_running
+interrupt = _lib.linux_interrupt
+log_to = _lib.linux_log_to
+
+
+def configure(options: RunOptions) -> None:
+    """Hand the run options to C (signal sets as bit masks, bit N-1 for signal N)."""
+    everything = (1 << 64) - 1
+    wanted = options.program_signals
+    raw = _ffi.new("linux_options *")
+    raw.pass_signals = _mask(options.pass_signals)
+    raw.program_signals = everything if wanted is None else _mask(wanted)
+    raw.report_forks = options.report_forks
+    raw.report_vforks = options.report_vforks
+    raw.report_execs = options.report_execs
+    raw.report_threads = options.report_threads
+    raw.unattended = options.unattended
+    _lib.linux_configure(raw)
+
+
+def _mask(signals: frozenset[int]) -> int:
+    return sum(1 << (number - 1) for number in signals if 1 <= number <= 64)
+
+
+def catch_syscalls(pid: int, numbers: frozenset[int] | None) -> None:
+    """Stop `pid` at these system calls; None for all, an empty set for none."""
+    listed = sorted(numbers or ())
+    count = -1 if numbers is None else len(listed)
+    _process(_lib.linux_catch_syscalls(pid, listed, count), pid)
+
+
+def attach(pid: int) -> int:
+    """The number of threads attached; raises `KernelError`."""
+    return native.check(_lib.linux_attach(pid), f"cannot attach to process {pid}")
+
+
+def detach(pid: int, *, stopped: bool = False) -> None:
+    _process(_lib.linux_detach(pid, stopped), pid)
+
+
+def kill(pid: int) -> None:
+    _process(_lib.linux_kill(pid), pid)
+
+
+def threads(pid: int) -> list[int]:
+    """Live thread ids; empty for an unknown process."""
+    size = 256
+    while True:
+        tids = _ffi.new("int32_t[]", size)
+        count = _lib.linux_threads(pid, tids, size)
+        if count <= size:
+            return list(tids[0 : max(count, 0)])
+        size = count + 64
+
+
+def resume(actions: Sequence[ResumeAction]) -> int:
+    """Apply the actions; gives the number of threads resumed."""
+    count = len(actions)
+    array = _actions if count <= 16 else _ffi.new("linux_action[]", count)
+    for slot, action in zip(array, actions, strict=False):
+        slot.pid = action.pid
+        slot.tid = action.tid
+        slot.kind = action.kind.value
+        slot.signal = action.signal
+        slot.start = action.range_start
+        slot.end = action.range_end
+    result: int = _lib.linux_resume(array, count)
+    return result
+
+
+def wait(budget_us: int, spin_us: int) -> list[RawStop]:
+    """The events of the stop that is complete; [] while the target runs."""
+    count = _lib.linux_wait(_stops, MAX_STOPS, budget_us, spin_us)
+    return [_raw_stop(index) for index in range(count)]
+
+
+def _raw_stop(index: int) -> RawStop:
+    stop = _stops[index]
+    return RawStop(
+        stop.pid,
+        stop.tid,
+        stop.kind,
+        stop.signal,
+        stop.pc,
+        stop.value,
+        _GENERAL_VIEWS[index][: stop.registers_size],
+        _SIGINFO_VIEWS[index][:] if stop.has_siginfo else b"",
+    )
+
+
+def read_memory(pid: int, address: int, length: int) -> bytes:
+    """The readable prefix; raises `BadAddress` when there is none."""
+    if not length:
+        return b""
+    buffer = bytearray(length)
+    count = _lib.linux_read_memory(pid, address & 0xFFFFFFFFFFFFFFFF, _ffi.from_buffer(buffer), length)
+    if count <= 0:
+        _process(count, pid, BadAddress(address, length))
+    return bytes(buffer) if count == length else bytes(buffer[:count])
+
+
+def write_memory(pid: int, address: int, data: bytes) -> None:
+    """All of `data`; raises `BadAddress`."""
+    if not data:
+        return
+    count = _lib.linux_write_memory(pid, address & 0xFFFFFFFFFFFFFFFF, data, len(data))
+    if count != len(data):
+        _process(min(count, 0), pid, BadAddress(address, len(data), "write"))
+
+
+def insert_trap(pid: int, address: int, code: bytes, pc_adjust: int) -> None:
+    result = _lib.linux_insert_trap(pid, address, code, len(code), pc_adjust)
+    if result < 0:
+        _process(result, pid, BadAddress(address, len(code), "plant a breakpoint of"))
+
+
+def remove_trap(pid: int, address: int) -> bool:
+    """True if there was one."""
+    return bool(_process(_lib.linux_remove_trap(pid, address), pid))
+
+
+def lift_all(pid: int) -> None:
+    """Remove every trap now and every debug register before the next resume."""
+    _process(_lib.linux_lift_all(pid), pid)
+
+
+def read_regset(tid: int, kind: int, size: int) -> bytes:
+    """The register set of NT type `kind`, at most `size` bytes."""
+    buffer = bytearray(size)
+    got = _thread(_lib.linux_read_regset(tid, kind, _ffi.from_buffer(buffer), size), tid, "read the registers")
+    return bytes(buffer[:got])
+
+
+def write_regset(tid: int, kind: int, data: bytes) -> None:
+    _thread(_lib.linux_write_regset(tid, kind, data, len(data)), tid, "write the registers")
+
+
+def read_siginfo(tid: int) -> bytes:
+    buffer = bytearray(SIGINFO_SIZE)
+    _thread(_lib.linux_read_siginfo(tid, _ffi.from_buffer(buffer)), tid, "read the signal information")
+    return bytes(buffer)
+
+
+def write_siginfo(tid: int, data: bytes) -> None:
+    _thread(_lib.linux_write_siginfo(tid, data.ljust(SIGINFO_SIZE, b"\0")), tid, "write the signal information")
+
+
+def set_debug_registers(pid: int, addresses: Sequence[int], control: int) -> None:
+    _process(_lib.linux_set_debug_registers(pid, list(addresses), control), pid)
+
+
+def inject_syscall(tid: int, instruction: int, number: int, *arguments: int) -> int:
+    """Run one system call in the stopped thread; gives what it returned (-errno on failure)."""
+    result = _ffi.new("int64_t *")
+    padded = [value & 0xFFFFFFFFFFFFFFFF for value in arguments] + [0] * (6 - len(arguments))
+    _thread(_lib.linux_inject_syscall(tid, instruction, number, padded, result), tid, "run a system call")
+    return int(result[0])
+
+
+def cpuid(leaf: int, subleaf: int = 0) -> tuple[int, int, int, int]:
+    """EAX, EBX, ECX, EDX."""
+    registers = _ffi.new("uint32_t[4]")
+    _lib.linux_cpuid(leaf, subleaf, registers)
+    return tuple(registers)
+
+
+@dataclass(slots=True)
+class LaunchOutcome:
+    """What `launch` got: a pid; or stage, errno and exit status of the failure."""
+
+    pid: int
+    stage: int = 0
+    error: int = 0
+    exit_status: int = 0
+    aslr_refused: bool = False
+
+
+def launch(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    path: str,
+    directory: str | None,
+    stdin: str | None,
+    stdout: str | None,
+    stderr: str | None,
+    terminal: int,
+    new_session: bool,
+    foreground: bool,
+    disable_aslr: bool,
+    execs: int,
+) -> LaunchOutcome:
+    """fork, prepare, exec; strings are encoded as file names are."""
+    keep: list[object] = []
+
+    def text(value: str | None) -> object:
+        if value is None:
+            return _ffi.NULL
+        keep.append(_ffi.new("char[]", value.encode(errors="surrogateescape")))
+        return keep[-1]
+
+    def vector(values: Sequence[str]) -> object:
+        keep.append(_ffi.new("char *[]", [*(text(value) for value in values), _ffi.NULL]))
+        return keep[-1]
+
+    spec = _ffi.new("linux_launch_spec *")
+    spec.path = text(path)
+    spec.argv = vector(arguments)
+    spec.envp = vector([f"{name}={value}" for name, value in environment.items()])
+    spec.directory = text(directory)
+    spec.stdin_path, spec.stdout_path, spec.stderr_path = text(stdin), text(stdout), text(stderr)
+    spec.terminal = terminal
+    spec.new_session = new_session
+    spec.foreground = foreground
+    spec.disable_aslr = disable_aslr
+    spec.execs = execs
+    result = _lib.linux_launch(spec)
+    refused = bool(spec.aslr_refused)
+    if result < 0:
+        return LaunchOutcome(0, spec.stage, -result, spec.exit_status, refused)
+    return LaunchOutcome(result, aslr_refused=refused)
+
+
+def _process(result: int, pid: int, otherwise: Exception | None = None) -> int:
+    if result == -ESRCH:
+        raise NoSuchProcess(pid)
+    if otherwise is not None:
+        raise otherwise
+    return native.check(result, f"process {pid}")
+
+
+def _thread(result: int, tid: int, doing: str) -> int:
+    if result == -ESRCH:
+        raise NoSuchThread(tid)
+    if result < 0:
+        raise KernelError(-result, f"cannot {doing} of thread {tid}")
+    return result

@@ -1,0 +1,1 @@
+"""The command lines: gdbserver's, lldb-server's, and what is ours."""

@@ -1,0 +1,36 @@
+"""argv -> options: which of the command lines it is."""
+
+from __future__ import annotations
+
+from pydbgserver.errors import UsageError
+from pydbgserver.options import Answer, Options
+
+# lldb-server goes by the first letter. Whole words and single letters only, since a program may be called anything.
+SUBCOMMANDS = {
+    "gdbserver": "gdbserver",
+    "g": "gdbserver",
+    "platform": "platform",
+    "p": "platform",
+    "version": "version",
+    "v": "version",
+}
+
+
+def parse(argv: list[str]) -> Options | Answer:
+    """The options, or what to say instead of serving. `argv` is without the program's name. Raises `UsageError`."""
+    subcommand = SUBCOMMANDS.get(argv[0]) if argv else None
+    if subcommand == "platform":
+        raise UsageError(
+            "error: platform mode is not there yet; for one program use\n  pydbgserver gdbserver HOST:PORT -- PROG ARGS"
+        )
+    if subcommand == "version":
+        from pydbgserver.cli.words import version_answer
+
+        return version_answer()
+    if subcommand == "gdbserver":
+        from pydbgserver.cli import lldb
+
+        return lldb.parse(argv[1:])
+    from pydbgserver.cli import gdbserver
+
+    return gdbserver.parse(argv)

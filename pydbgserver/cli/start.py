@@ -1,0 +1,194 @@
+"""From options to a server that listens, in gdbserver's order: bind, start or attach, say so, then serve.
+
+Time counts until the port is known, so that everything heavy comes after it: the backend only when there is
+something to start, and the event loop (trio takes six times as long to import as lldb-server to start) last.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pydbgserver.errors import DebugError, UsageError
+from pydbgserver.options import TCP, Options
+from pydbgserver.server.listen import Listener, is_loopback, open_listener
+
+if TYPE_CHECKING:
+    from pydbgserver.session.session import SessionOptions
+    from pydbgserver.target.api import Backend, LaunchSpec, Process
+
+
+def start(options: Options) -> None:
+    """Run the server that `options` describe, to its end.
+
+    Raises `UsageError` and `DebugError` for what keeps it from starting.
+    """
+    if options.new_session:
+        with suppress(PermissionError):  # It leads a session already.
+            os.setsid()
+    _configure_logs(options)
+    listener = open_listener(options.endpoint)
+    backend = None
+    try:
+        if options.program or options.attach:
+            backend = _make_backend()
+            _bring_target(options, backend)
+        _announce(options, listener)
+        if backend is None:
+            backend = _make_backend()
+        _serve(options, backend, listener)
+    finally:
+        listener.close()
+        if backend is not None:
+            backend.release()
+
+
+def _configure_logs(options: Options) -> None:
+    if not options.log_channels:
+        return
+    from pydbgserver import logs
+
+    path = options.log_file or None
+    try:
+        logs.configure(options.log_channels, path=path, timestamps=options.log_timestamps)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot log there: {error.strerror}") from None
+
+
+def _make_backend() -> Backend:
+    from pydbgserver.backends.linux.backend import LinuxBackend
+
+    return LinuxBackend()
+
+
+def _serve(options: Options, backend: Backend, listener: Listener) -> None:
+    from pydbgserver.server import serve
+
+    serve.run(options, _session_options(options), backend, listener)
+
+
+# The target.
+
+
+def launch_spec(options: Options) -> LaunchSpec:
+    """How the program of the command line is started: its output goes to the client if that is lldb's way."""
+    from pydbgserver.target.api import LaunchSpec
+
+    return LaunchSpec(
+        program=options.program[0],
+        arguments=options.program[1:],
+        disable_aslr=options.disable_aslr,
+        through_shell=options.through_shell,
+        wrapper=options.wrapper,
+        pty=options.style == "lldb",
+    )
+
+
+def _session_options(options: Options) -> SessionOptions:
+    from pydbgserver.session.session import SessionOptions
+
+    return SessionOptions(
+        program=launch_spec(options) if options.program else None,
+        extended=options.multi,
+        disable_aslr=options.disable_aslr,
+        through_shell=options.through_shell,
+        wrapper=options.wrapper,
+        disabled_packets=options.disabled_packets,
+    )
+
+
+def _bring_target(options: Options, backend: Backend) -> None:
+    """Start the program or attach, and say so in the words that scripts wait for."""
+    lldb = options.style == "lldb"
+    if options.attach:
+        process = _attach(options.attach, backend)
+        _say(f"Attached to process {process.pid}..." if lldb else f"Attached; pid = {process.pid}", lldb=lldb)
+        return
+    name, pid = options.program[0], backend.launch(launch_spec(options)).pid
+    _say(f"Launched '{name}' as process {pid}..." if lldb else f"Process {name} created; pid = {pid}", lldb=lldb)
+
+
+def _attach(target: str, backend: Backend) -> Process:
+    """Attach to a pid or to the one process of that name. Raises `UsageError` and `DebugError`."""
+    if target.isdigit():
+        return backend.attach(int(target))
+    name = os.path.basename(target)
+    pids = [one.pid for one in backend.list_processes() if os.path.basename(one.name) == name]
+    if len(pids) != 1:
+        how_many = f"{len(pids)} processes are" if pids else "no process is"
+        raise UsageError(f"error: {how_many} named {name}")
+    return backend.attach(pids[0])
+
+
+def _say(text: str, *, lldb: bool) -> None:
+    """gdbserver talks on stderr, lldb-server on stdout. Nobody has to listen."""
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stdout if lldb else sys.stderr, flush=True)
+
+
+# The port.
+
+
+def _announce(options: Options, listener: Listener) -> None:
+    """Tell whoever asked where the server listens, and everybody else how to connect there."""
+    if not listener.place:
+        return
+    told = _write_place(options, listener.place)
+    if listener.host and not is_loopback(listener.host):
+        _say(f"warning: whoever can reach {listener.host} port {listener.port} can run programs as you", lldb=False)
+    if not told:
+        what = "port " if options.endpoint.kind == TCP else ""
+        _say(f"Listening on {what}{listener.place}", lldb=False)
+        for line in connect_lines(options, listener):
+            _say(line, lldb=False)
+
+
+def _write_place(options: Options, place: str) -> bool:
+    """--pipe and --named-pipe. Raises `UsageError`."""
+    text = place.encode() + b"\0"
+    try:
+        if options.port_descriptor >= 0:
+            os.write(options.port_descriptor, text)
+            os.close(options.port_descriptor)
+        if options.port_path:
+            with open(options.port_path, "wb", buffering=0) as pipe:
+                pipe.write(text)
+    except OSError as error:
+        raise UsageError(f"error: cannot write the port to {error.filename or 'the pipe'}: {error.strerror}") from None
+    return options.port_descriptor >= 0 or bool(options.port_path)
+
+
+def connect_lines(options: Options, listener: Listener) -> list[str]:
+    """The commands that connect gdb and lldb to this server."""
+    from shlex import quote
+
+    program = f" {quote(options.program[0])}" if options.program else ""
+    remote = "extended-remote" if options.multi else "remote"
+    if listener.port is None:
+        gdb, lldb = f"target {remote} {listener.place}", f"process connect unix-connect://{listener.place}"
+    elif is_loopback(listener.host) and ":" not in listener.host:
+        gdb, lldb = f"target {remote} :{listener.port}", f"gdb-remote {listener.port}"
+    else:
+        host = _reachable_name(listener.host)
+        gdb, lldb = f"target {remote} {host}:{listener.port}", f"gdb-remote {host}:{listener.port}"
+    return [f"  gdb{program} -ex '{gdb}'", f"  lldb{program} -o '{lldb}'"]
+
+
+def _reachable_name(host: str) -> str:
+    """What a client on another machine would call this address."""
+    if host in ("0.0.0.0", "::"):
+        import socket
+
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def report_failure(error: Exception, options: Options | None) -> None:
+    """Why the server did not start, in one line, and gdbserver's last word."""
+    lldb = options is not None and options.style == "lldb"
+    prefix = "error: " if lldb and isinstance(error, DebugError) else ""
+    _say(f"{prefix}{error}", lldb=False)
+    if options is not None and not lldb:
+        _say("Exiting", lldb=False)

@@ -1,0 +1,41 @@
+"""The packets, one family per file. Importing this package fills `pydbgserver.rsp.registry.REGISTRY`.
+
+Handlers are plain functions: they return what the reply says and raise what went wrong, and never frame a reply or
+write "OK" or an error number themselves.
+"""
+
+from pydbgserver.handlers import (
+    breakpoints,
+    control,
+    environment,
+    hostio,
+    info,
+    lifecycle,
+    memory,
+    modules,
+    monitor,
+    registers,
+    resume,
+    settings,
+    signal_table,
+    threads,
+    xfer,
+)
+
+__all__ = [
+    "breakpoints",
+    "control",
+    "environment",
+    "hostio",
+    "info",
+    "lifecycle",
+    "memory",
+    "modules",
+    "monitor",
+    "registers",
+    "resume",
+    "settings",
+    "signal_table",
+    "threads",
+    "xfer",
+]

@@ -1,0 +1,92 @@
+"""Breakpoints and watchpoints: Z inserts, z removes.
+
+An unknown kind gets the empty reply, and so does one that this CPU lacks. Anything else that fails is an error:
+an empty reply would make the client give up the whole kind.
+"""
+
+from __future__ import annotations
+
+from pydbgserver.errors import Unsupported
+from pydbgserver.rsp.registry import packet
+from pydbgserver.session.session import Session
+from pydbgserver.target.api import Process
+from pydbgserver.target.capabilities import HardwareDebug
+from pydbgserver.target.events import WatchKind
+
+
+def _hardware(process: Process) -> HardwareDebug:
+    hardware = process.capability(HardwareDebug)
+    if hardware is None:
+        raise Unsupported("hardware breakpoints and watchpoints")
+    return hardware
+
+
+def _watch(session: Session, kind: WatchKind, address: int, length: int) -> None:
+    process = session.process
+    _hardware(process).insert(kind, address, length)
+    session.watchpoints.add((process.pid, address))
+
+
+def _unwatch(session: Session, kind: WatchKind, address: int, length: int) -> None:
+    process = session.process
+    _hardware(process).remove(kind, address, length)
+    session.watchpoints.discard((process.pid, address))
+
+
+@packet("Z0", "',' address:hex ',' kind:hex")
+def insert_software(session: Session, address: int, kind: int) -> None:
+    process = session.process
+    process.insert_breakpoint(address, kind)
+    session.breakpoints.add((process.pid, address))
+
+
+@packet("z0", "',' address:hex ',' kind:hex")
+def remove_software(session: Session, address: int, kind: int) -> None:
+    process = session.process
+    process.remove_breakpoint(address, kind)
+    session.breakpoints.discard((process.pid, address))
+
+
+@packet("Z1", "',' address:hex ',' kind:hex")
+def insert_hardware(session: Session, address: int, kind: int) -> None:
+    """`kind` is the length of a trap instruction; the debug register watches the first byte."""
+    process = session.process
+    _hardware(process).insert(WatchKind.EXECUTE, address, 1)
+    session.breakpoints.add((process.pid, address))
+
+
+@packet("z1", "',' address:hex ',' kind:hex")
+def remove_hardware(session: Session, address: int, kind: int) -> None:
+    process = session.process
+    _hardware(process).remove(WatchKind.EXECUTE, address, 1)
+    session.breakpoints.discard((process.pid, address))
+
+
+@packet("Z2", "',' address:hex ',' length:hex")
+def insert_write_watch(session: Session, address: int, length: int) -> None:
+    _watch(session, WatchKind.WRITE, address, length)
+
+
+@packet("z2", "',' address:hex ',' length:hex")
+def remove_write_watch(session: Session, address: int, length: int) -> None:
+    _unwatch(session, WatchKind.WRITE, address, length)
+
+
+@packet("Z3", "',' address:hex ',' length:hex")
+def insert_read_watch(session: Session, address: int, length: int) -> None:
+    _watch(session, session.dialect.read_watch, address, length)
+
+
+@packet("z3", "',' address:hex ',' length:hex")
+def remove_read_watch(session: Session, address: int, length: int) -> None:
+    _unwatch(session, session.dialect.read_watch, address, length)
+
+
+@packet("Z4", "',' address:hex ',' length:hex")
+def insert_access_watch(session: Session, address: int, length: int) -> None:
+    _watch(session, WatchKind.ACCESS, address, length)
+
+
+@packet("z4", "',' address:hex ',' length:hex")
+def remove_access_watch(session: Session, address: int, length: int) -> None:
+    _unwatch(session, WatchKind.ACCESS, address, length)

@@ -1,0 +1,118 @@
+"""The conversation itself: features, acknowledgements, which thread is meant, what the client understands."""
+
+from __future__ import annotations
+
+from pydbgserver.errors import DebugError, MalformedPacket, NoSuchProcess
+from pydbgserver.rsp.grammar import ALL, ANY, ThreadId
+from pydbgserver.rsp.registry import REGISTRY, packet
+from pydbgserver.session import features
+from pydbgserver.session.session import Session
+
+
+@packet("qSupported", "[':' offered:text]")
+def supported(session: Session, offered: str | None) -> str:
+    """`offered`: items separated by ``;``. May come more than once: each time everything is negotiated anew."""
+    items = frozenset((offered or "").split(";"))
+    dialect = session.dialect
+    dialect.offer(items)
+    # The wire numbers of signals may have changed with the dialect.
+    session.parsed_actions.clear()
+    options = session.run_options
+    options.report_forks = "fork" in dialect.events
+    options.report_vforks = "vfork" in dialect.events
+    options.report_execs = dialect.is_lldb or "exec" in dialect.events
+    session.options_changed = True
+    return features.advertise(dialect, items, REGISTRY.features())
+
+
+@packet("QStartNoAckMode", features=["QStartNoAckMode+"])
+def start_no_ack_mode(session: Session) -> None:
+    session.no_ack_requested = True
+
+
+@packet("!")
+def extended_mode(session: Session) -> None:
+    """The server outlives its processes, and vRun, vAttach and R are used."""
+    session.extended = True
+
+
+@packet("?")
+def why_stopped(session: Session) -> bytes | str:
+    if session.stops.last is None and not session.backend.processes:
+        # gdb in extended mode takes W00 for "nothing is running"; to lldb it would be a process that has exited.
+        if session.dialect.is_lldb:
+            raise NoSuchProcess
+        return "W00"
+    return session.stop_reply()
+
+
+@packet("Hg", "pattern:thread")
+def select_general_thread(session: Session, pattern: ThreadId) -> None:
+    """The thread that registers, memory and breakpoints are about."""
+    session.select(*session.find_thread(pattern))
+
+
+@packet("Hc", "pattern:thread")
+def select_resumed_thread(session: Session, pattern: ThreadId) -> None:
+    """The thread that `c`, `C`, `s` and `S` are about."""
+    if pattern.tid not in (ANY, ALL):
+        session.find_thread(pattern)
+    session.resume_thread = pattern
+
+
+@packet("Hs", "pattern:thread")
+def select_stepped_thread(session: Session, pattern: ThreadId) -> None:
+    """An old name of Hc that lldb-server accepts."""
+    select_resumed_thread(session, pattern)
+
+
+@packet("T", "pattern:thread")
+def thread_alive(session: Session, pattern: ThreadId) -> None:
+    session.find_thread(pattern)
+
+
+@packet("qC")
+def current_thread(session: Session) -> str:
+    process = session.process
+    return f"QC{session.dialect.current_thread_id(process.pid, session.selected_tid)}"
+
+
+@packet("qAttached", "[':' pid:hex]")
+def attached(session: Session, pid: int | None) -> str:
+    process = session.process if pid is None else session.process_of(pid)
+    return "1" if process.attached else "0"
+
+
+@packet("QNonStop", "':' mode:dec")
+def non_stop(session: Session, mode: int) -> None:
+    if mode not in (0, 1):
+        raise MalformedPacket("QNonStop takes 0 or 1")
+    if mode == 1:
+        raise DebugError("non-stop mode is not supported")
+
+
+@packet("QThreadSuffixSupported", dialect="lldb", features=["QThreadSuffixSupported+"])
+def thread_suffix(session: Session) -> None:
+    session.dialect.thread_suffix()
+    session.parsed_actions.clear()
+
+
+@packet("QListThreadsInStopReply", dialect="lldb", features=["QListThreadsInStopReply+"])
+def list_threads_in_stop_reply(session: Session) -> None:
+    session.dialect.list_threads = True
+
+
+@packet("QEnableErrorStrings", dialect="lldb")
+def enable_error_strings(session: Session) -> None:
+    session.dialect.error_strings = True
+
+
+@packet("qEcho", "':' words:binary", dialect="lldb", features=["qEcho+"])
+def echo(session: Session, words: bytes) -> bytes:
+    """lldb finds its place in the stream again by this."""
+    return b"qEcho:" + words
+
+
+@packet("qSymbol", "':' [value:hex] ':' [name:hextext]")
+def symbol(session: Session, value: int | None, name: str | None) -> None:
+    """The client offers to look symbols up; none is needed."""

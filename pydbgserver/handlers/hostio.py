@@ -1,0 +1,171 @@
+"""Host I/O: files of the machine the server runs on.
+
+The client's descriptors are numbers of its own, so that it cannot close or read one of the server's. All errors are
+File-I/O numbers in an ``F-1`` reply.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import Final
+
+from pydbgserver.errors import DebugError
+from pydbgserver.rsp.registry import packet
+from pydbgserver.rsp.replies import file_result, file_stat, open_flags
+from pydbgserver.session.dialect import FileFailure
+from pydbgserver.session.session import Session
+
+READ_LIMIT = 1 << 20
+"""The most that one packet reads. Replies may be short; gdb 18 asks for as much as PacketSize."""
+
+FIRST_DESCRIPTOR = 3
+NO_SUCH_FILE = 5
+"""lldb-server's error number where a reply has no form for one."""
+
+
+class _FileErrors:
+    """Turns what the operating system says into the client's form of it."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise FileFailure(error.errno or errno.EIO) from error
+        if isinstance(error, (ValueError, OverflowError)):
+            # A NUL in a path, or a number that no off_t holds.
+            raise FileFailure(errno.EINVAL) from error
+
+
+_file_errors: Final = _FileErrors()
+
+
+def _descriptor(session: Session, number: int) -> int:
+    descriptor = session.files.get(number)
+    if descriptor is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return descriptor
+
+
+@packet("vFile:setfs", "':' pid:hex", dialect="gdb")
+def set_filesystem(session: Session, pid: int) -> bytes:
+    """Whose view of the file system paths are meant in: always that of the server."""
+    return file_result(0)
+
+
+@packet("vFile:open", "':' path:hextext ',' flags:hex ',' mode:hex")
+def open_file(session: Session, path: str, flags: int, mode: int) -> bytes:
+    """O_NONBLOCK: opening a FIFO without a writer must not stop the server."""
+    with _file_errors:
+        descriptor = os.open(path, open_flags(flags) | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, mode & 0o7777)
+    number = next(one for one in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + len(session.files) + 1)
+                  if one not in session.files)  # fmt: skip
+    session.files[number] = descriptor
+    return file_result(number)
+
+
+@packet("vFile:close", "':' number:hex")
+def close_file(session: Session, number: int) -> bytes:
+    with _file_errors:
+        descriptor = _descriptor(session, number)
+        del session.files[number]
+        os.close(descriptor)
+    return file_result(0)
+
+
+@packet("vFile:pread", "':' number:hex ',' count:hex ',' offset:hex")
+def read_file(session: Session, number: int, count: int, offset: int) -> bytes:
+    with _file_errors:
+        data = os.pread(_descriptor(session, number), min(count, READ_LIMIT), offset)
+    return file_result(len(data), data)
+
+
+@packet("vFile:pwrite", "':' number:hex ',' offset:hex ',' data:binary")
+def write_file(session: Session, number: int, offset: int, data: bytes) -> bytes:
+    with _file_errors:
+        return file_result(os.pwrite(_descriptor(session, number), data, offset))
+
+
+def _status(status: os.stat_result) -> bytes:
+    packed = file_stat(status)
+    return file_result(len(packed), packed)
+
+
+@packet("vFile:fstat", "':' number:hex")
+def file_status(session: Session, number: int) -> bytes:
+    with _file_errors:
+        return _status(os.fstat(_descriptor(session, number)))
+
+
+@packet("vFile:stat", "':' path:hextext")
+def path_status(session: Session, path: str) -> bytes:
+    with _file_errors:
+        return _status(os.stat(path))
+
+
+@packet("vFile:lstat", "':' path:hextext", dialect="gdb")
+def link_status(session: Session, path: str) -> bytes:
+    with _file_errors:
+        return _status(os.lstat(path))
+
+
+@packet("vFile:readlink", "':' path:hextext", dialect="gdb")
+def read_link(session: Session, path: str) -> bytes:
+    with _file_errors:
+        target = os.fsencode(os.readlink(path))
+    return file_result(len(target), target)
+
+
+@packet("vFile:unlink", "':' path:hextext")
+def unlink(session: Session, path: str) -> bytes:
+    with _file_errors:
+        os.unlink(path)
+    return file_result(0)
+
+
+@packet("vFile:symlink", "':' target:hextext ',' path:hextext", dialect="lldb")
+def make_link(session: Session, target: str, path: str) -> bytes:
+    """The first path is what the link points to."""
+    with _file_errors:
+        os.symlink(target, path)
+    return file_result(0)
+
+
+@packet("vFile:size", "':' path:hextext", dialect="lldb")
+def file_size(session: Session, path: str) -> str:
+    """Sixteen digits; a failure has no File-I/O form here."""
+    try:
+        return f"F{os.stat(path).st_size:016x}"
+    except (OSError, ValueError) as error:
+        failure = DebugError(str(error))
+        failure.code = NO_SUCH_FILE
+        raise failure from error
+
+
+@packet("vFile:exists", "':' path:hextext", dialect="lldb")
+def file_exists(session: Session, path: str) -> str:
+    return "F,1" if os.path.exists(path) else "F,0"
+
+
+@packet("vFile:mode", "':' path:hextext", dialect="lldb")
+def file_mode(session: Session, path: str) -> bytes:
+    with _file_errors:
+        return file_result(stat.S_IMODE(os.stat(path).st_mode))
+
+
+@packet("vFile:MD5", "':' path:hextext", dialect="lldb")
+def file_digest(session: Session, path: str) -> str:
+    """Two 64-bit words, each read from the digest as little endian."""
+    import hashlib
+
+    try:
+        # Only a regular file has an end to read to.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return "F,x"
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+    except (OSError, ValueError):
+        return "F,x"
+    return f"F,{digest[7::-1].hex()}{digest[:7:-1].hex()}"

@@ -1,0 +1,141 @@
+"""Beginning and end of a process: launch, attach, detach, kill, restart."""
+
+from __future__ import annotations
+
+from binascii import unhexlify
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from pydbgserver.errors import AttachError, DebugError, LaunchError, MalformedPacket, NoSuchProcess
+from pydbgserver.rsp.registry import NO_REPLY, Reply, packet
+from pydbgserver.session.session import Session
+from pydbgserver.target.api import Process
+
+SIGKILL = 9
+
+
+def _launch(session: Session, words: Sequence[str]) -> Process:
+    """Start `words` (program and arguments), or the last program again if there is none in it."""
+    spec = session.launch_settings.spec(words, client_expands=session.dialect.is_lldb)
+    if spec is None:
+        raise LaunchError("no program was given, and none has run before")
+    session.apply_options()
+    return session.backend.launch(spec)
+
+
+@packet("vRun", "';' words:hextext*';'")
+def run(session: Session, words: tuple[str, ...]) -> bytes:
+    return session.started(_launch(session, words))
+
+
+@packet("A", "arguments:text", dialect="lldb")
+def set_arguments(session: Session, arguments: str) -> None:
+    """``LENGTH,INDEX,HEX`` for each argument, decimal. The launch is made at once, qLaunchSuccess tells the outcome."""
+    settings = session.launch_settings
+    try:
+        process = _launch(session, _parse_arguments(arguments))
+    except DebugError as error:
+        settings.error = str(error)
+        raise
+    settings.error = None
+    session.started(process)
+
+
+def _parse_arguments(text: str) -> list[str]:
+    fields = text.split(",")
+    words: dict[int, str] = {}
+    try:
+        if len(fields) % 3:
+            raise ValueError(text)
+        for length, index, digits in zip(fields[::3], fields[1::3], fields[2::3], strict=True):
+            if int(length) != len(digits):
+                raise ValueError(digits)
+            words[int(index)] = unhexlify(digits).decode("utf-8", "surrogateescape")
+    except ValueError as error:
+        raise MalformedPacket("packet A takes triples of length, index and hexadecimal argument") from error
+    return [words[index] for index in sorted(words)]
+
+
+@packet("qLaunchSuccess", dialect="lldb")
+def launch_success(session: Session) -> str | None:
+    """The words after the E are plain text, not hexadecimal."""
+    return f"E{session.launch_settings.error}" if session.launch_settings.error else None
+
+
+@packet("R", "number:hex", dialect="gdb")
+def restart(session: Session, number: int) -> Reply:
+    """Nothing is answered: the client asks `?` next. What goes wrong shows there as a program that is not there."""
+    _kill_all(session)
+    try:
+        session.started(_launch(session, ()))
+    except DebugError as error:
+        session.launch_settings.error = str(error)
+    return NO_REPLY
+
+
+@packet("vAttach", "';' pid:hex")
+def attach(session: Session, pid: int) -> bytes:
+    if pid in session.backend.processes:
+        raise AttachError(f"process {pid} is being debugged already")
+    session.apply_options()
+    return session.started(session.backend.attach(pid))
+
+
+@packet("vAttachName", "';' name:hextext", dialect="lldb")
+def attach_by_name(session: Session, name: str) -> bytes:
+    """The one process whose program's base name is that of `name`."""
+    wanted = PurePath(name).name
+    pids = [one.pid for one in session.backend.list_processes() if PurePath(one.name).name == wanted]
+    if not pids:
+        raise NoSuchProcess
+    if len(pids) > 1:
+        raise AttachError(f"{len(pids)} processes are named {wanted}: attach by number")
+    return attach(session, pids[0])
+
+
+@packet("vAttachOrWait", "';' name:hextext", dialect="lldb")
+def attach_or_wait(session: Session, name: str) -> bytes:
+    """A process that runs already is attached to; one that does not is an error, nothing is waited for."""
+    return attach_by_name(session, name)
+
+
+@packet("qVAttachOrWaitSupported", dialect="lldb")
+def attach_or_wait_supported(session: Session) -> None:
+    pass
+
+
+@packet("D", "[stay:dec] [';' pid:hex]")
+def detach(session: Session, stay: int | None, pid: int | None) -> None:
+    """Of one process or of all of them; ``D1`` leaves them stopped."""
+    processes = list(session.backend.processes.values()) if pid is None else [session.process_of(pid)]
+    if not processes:
+        raise NoSuchProcess
+    for process in processes:
+        process.detach(stopped=stay == 1)
+        session.gone(process.pid)
+    if not session.backend.processes:
+        session.running = False
+
+
+@packet("vKill", "';' pid:hex")
+def kill_process(session: Session, pid: int) -> None:
+    session.process_of(pid).kill()
+    session.gone(pid)
+    if not session.backend.processes:
+        session.running = False
+
+
+@packet("k", "[rest:text]")
+def kill(session: Session, rest: str | None) -> str | Reply:
+    """gdb does not read a reply; lldb waits three seconds for one and then complains."""
+    session.ended = not session.extended
+    _kill_all(session)
+    return NO_REPLY if session.dialect.is_gdb else f"X{session.dialect.signal_to_wire(SIGKILL):02x}"
+
+
+def _kill_all(session: Session) -> None:
+    for process in list(session.backend.processes.values()):
+        process.kill()
+        session.gone(process.pid)
+    session.running = False
+    session.stops.last = None

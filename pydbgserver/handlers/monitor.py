@@ -1,0 +1,131 @@
+"""``monitor`` commands: words for the server itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pydbgserver import logs
+from pydbgserver.errors import DebugError, Unsupported
+from pydbgserver.rsp import signals
+from pydbgserver.rsp.registry import packet
+from pydbgserver.rsp.replies import hex_text
+from pydbgserver.session.session import Session
+from pydbgserver.target.capabilities import MemoryMap
+from pydbgserver.target.registers import pc
+
+Command = Callable[[Session, Sequence[str]], str]
+
+COMMANDS: dict[str, tuple[str, Command]] = {}
+"""By name: what `help` says of it, and what does it and gives its output."""
+
+
+def _command(name: str, words: str) -> Callable[[Command], Command]:
+    def register(run: Command) -> Command:
+        COMMANDS[name] = (words, run)
+        return run
+
+    return register
+
+
+@packet("qRcmd", "',' command:hextext")
+def monitor(session: Session, command: str) -> bytes | None:
+    """Output goes back as one reply in hexadecimal, which both clients print."""
+    words = command.split()
+    for length in (2, 1):
+        found = COMMANDS.get(" ".join(words[:length]))
+        if words and found is not None:
+            output = found[1](session, words[length:])
+            return hex_text(output) if output else None
+    return hex_text("Unknown monitor command.\n" + show_help(session, ()))
+
+
+@_command("help", "this list")
+def show_help(session: Session, words: Sequence[str]) -> str:
+    width = max(map(len, COMMANDS)) + 2
+    return "Commands:\n" + "".join(f"  {name:{width}}{text}\n" for name, (text, _) in COMMANDS.items())
+
+
+@_command("exit", "end the server")
+def leave(session: Session, words: Sequence[str]) -> str:
+    session.exit_requested = True
+    session.ended = True
+    return ""
+
+
+def _switch_channels(words: Sequence[str], *channels: str) -> str:
+    if list(words) not in (["0"], ["1"]):
+        return "The value is 0 or 1.\n"
+    for name in channels:
+        logs.CHANNELS[name].enabled = words[0] == "1"
+    return f"Log channels {', '.join(channels)}: {'on' if words[0] == '1' else 'off'}.\n"
+
+
+@_command("set debug", "0 or 1: log ptrace and events")
+def set_debug(session: Session, words: Sequence[str]) -> str:
+    return _switch_channels(words, "ptrace", "events")
+
+
+@_command("set remote-debug", "0 or 1: log packets")
+def set_remote_debug(session: Session, words: Sequence[str]) -> str:
+    return _switch_channels(words, "packets")
+
+
+@_command("set debug-hw-points", "0 or 1: log breakpoints and watchpoints")
+def set_debug_hardware(session: Session, words: Sequence[str]) -> str:
+    return _switch_channels(words, "breakpoints")
+
+
+@_command("set event-loop-debug", "0 or 1: log events")
+def set_event_loop_debug(session: Session, words: Sequence[str]) -> str:
+    return _switch_channels(words, "events")
+
+
+@_command("set debug-file", "a path: where the log goes; without one to stderr")
+def set_debug_file(session: Session, words: Sequence[str]) -> str:
+    path = " ".join(words) or None
+    try:
+        logs.configure([name for name, channel in logs.CHANNELS.items() if channel.enabled], path=path)
+    except OSError as error:
+        return f"{path}: {error.strerror}\n"
+    return f"The log goes to {path or 'stderr'}.\n"
+
+
+@_command("maps", "the memory map")
+def show_maps(session: Session, words: Sequence[str]) -> str:
+    memory_map = session.process.capability(MemoryMap)
+    if memory_map is None:
+        raise Unsupported("a memory map")
+    return "".join(
+        f"{one.start:016x}-{one.end:016x} {one.permissions:4} {one.name or one.kind}\n" for one in memory_map.regions()
+    )
+
+
+@_command("threads", "all threads, where they are and why they stopped")
+def show_threads(session: Session, words: Sequence[str]) -> str:
+    lines = []
+    for pid, process in session.backend.processes.items():
+        for tid in process.threads():
+            event = session.stops.reasons.get(tid)
+            why = type(event).__name__ if event is not None else ""
+            try:
+                where = f"{pc(process, tid):#x}"
+            except DebugError:
+                where = "running"
+            lines.append(f"{pid} {tid} {process.thread_name(tid)} {where} {why}".rstrip() + "\n")
+    return "".join(lines) or "There is no process.\n"
+
+
+@_command("signals", "signals and how they are treated")
+def show_signals(session: Session, words: Sequence[str]) -> str:
+    options = session.run_options
+    lines = ["number  gdb  name       stops  delivered\n"]
+    for number, name in signals.NAMES.items():
+        stops = "no" if number in options.pass_signals else "yes"
+        dropped = options.program_signals is not None and number not in options.program_signals
+        lines.append(f"{number:6} {signals.to_gdb(number):4}  {name:10} {stops:6} {'no' if dropped else 'yes'}\n")
+    return "".join(lines)
+
+
+@_command("stats", "numbers about this session")
+def show_stats(session: Session, words: Sequence[str]) -> str:
+    return "".join(f"{name}: {value}\n" for name, value in session.statistics().items())

@@ -1,0 +1,60 @@
+"""Which threads there are and why each of them stopped."""
+
+from __future__ import annotations
+
+from pydbgserver.rsp.grammar import ThreadId
+from pydbgserver.rsp.registry import packet
+from pydbgserver.rsp.replies import hex_text
+from pydbgserver.session import stop_reply
+from pydbgserver.session.session import Session
+
+THREADS_PER_REPLY = 1024
+"""A full pP.T id has at most 22 characters, so that this many fit PacketSize."""
+
+
+def _next_threads(session: Session) -> str:
+    listing = session.thread_listing
+    if not listing:
+        return "l"
+    session.thread_listing = listing[THREADS_PER_REPLY:]
+    return "m" + ",".join(listing[:THREADS_PER_REPLY])
+
+
+@packet("qfThreadInfo")
+def first_threads(session: Session) -> str:
+    """The threads of all processes."""
+    session.thread_listing = [
+        session.dialect.thread_id(pid, tid)
+        for pid, process in session.backend.processes.items()
+        for tid in process.threads()
+    ]
+    return _next_threads(session)
+
+
+@packet("qsThreadInfo")
+def more_threads(session: Session) -> str:
+    return _next_threads(session)
+
+
+@packet("qThreadExtraInfo", "',' pattern:thread")
+def extra_info(session: Session, pattern: ThreadId) -> bytes:
+    """What a list of threads shows beside the id."""
+    process, tid = session.find_thread(pattern)
+    return hex_text(process.thread_name(tid) or f"thread {tid}")
+
+
+@packet("qThreadStopInfo", "pattern:thread", dialect="lldb")
+def stop_info(session: Session, pattern: ThreadId) -> bytes:
+    process, tid = session.find_thread(pattern)
+    session.stopped_thread(tid)
+    return stop_reply.compose_thread(session, process, tid)
+
+
+@packet("jThreadsInfo", dialect="lldb")
+def threads_json(session: Session) -> str:
+    """Every thread of the process with its reason and the registers that an unwinder starts from."""
+    import json
+
+    process, _ = session.stopped_thread()
+    threads = [stop_reply.thread_json(session, process, tid, registers=True) for tid in process.threads()]
+    return json.dumps(threads, separators=(",", ":"))

@@ -1,0 +1,174 @@
+"""qXfer: objects read piece by piece.
+
+An object is taken as a whole when its beginning is asked for, and the pieces come from that copy: what changes while
+the client reads does not tear it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from pydbgserver.arch import tdesc
+from pydbgserver.errors import DebugError, MalformedPacket, Unsupported
+from pydbgserver.rsp.registry import packet
+from pydbgserver.rsp.replies import xfer_chunk
+from pydbgserver.session.dialect import PACKET_SIZE
+from pydbgserver.session.session import Session
+from pydbgserver.target.api import Process
+from pydbgserver.target.capabilities import (
+    Auxv,
+    ExecFile,
+    LoadedLibrary,
+    SharedLibraries,
+    SignalInfo,
+    ThreadPlacement,
+)
+
+LONGEST_PIECE = PACKET_SIZE - 1
+"""lldb asks for as much as it thinks PacketSize is, and takes less."""
+
+READ_GRAMMAR = "':' annex:text ':' offset:hex ',' length:hex"
+
+
+def _readable(
+    name: str, *features: str
+) -> Callable[[Callable[[Session, str], bytes]], Callable[[Session, str], bytes]]:
+    """Register a function that makes the whole object `name` from its annex."""
+    packet_name = f"qXfer:{name}:read"
+
+    def register(make: Callable[[Session, str], bytes]) -> Callable[[Session, str], bytes]:
+        @packet(packet_name, READ_GRAMMAR, features=[f"{packet_name}+", *features])
+        def read(session: Session, annex: str, offset: int, length: int) -> bytes:
+            key = f"{name}:{annex}"
+            snapshot = session.xfer_snapshot
+            if offset == 0 or snapshot is None or snapshot[0] != key:
+                snapshot = session.xfer_snapshot = (key, make(session, annex))
+            chunk = xfer_chunk(snapshot[1], offset, min(length, LONGEST_PIECE))
+            if chunk[:1] == b"l":
+                session.xfer_snapshot = None
+            return chunk
+
+        return make
+
+    return register
+
+
+def _escape(text: str) -> str:
+    """`text` as an XML attribute's value; what XML cannot hold is shown as "?"."""
+    text = "".join(one if one.isprintable() and not "\ud800" <= one <= "\udfff" else "?" for one in text)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
+@_readable("features")
+def target_description(session: Session, annex: str) -> bytes:
+    if annex != "target.xml":
+        raise DebugError(f"there is no description {annex!r}")
+    return tdesc.target_xml(session.process.arch)
+
+
+@_readable("auxv")
+def auxiliary_vector(session: Session, annex: str) -> bytes:
+    auxv = session.process.capability(Auxv)
+    if auxv is None:
+        raise Unsupported("the target has no auxiliary vector")
+    return auxv.auxv()
+
+
+@_readable("threads")
+def threads(session: Session, annex: str) -> bytes:
+    lines = [line for process in session.backend.processes.values() for line in _thread_lines(session, process)]
+    return ("<threads>\n" + "".join(lines) + "</threads>\n").encode()
+
+
+def _thread_lines(session: Session, process: Process) -> Iterable[str]:
+    placement = process.capability(ThreadPlacement)
+    for tid in process.threads():
+        name, core = "", ""
+        try:
+            name = process.thread_name(tid)
+            core = f' core="{placement.core(tid)}"' if placement is not None else ""
+        except DebugError:
+            continue
+        name = f' name="{_escape(name)}"' if name else ""
+        yield f'<thread id="{session.dialect.thread_id(process.pid, tid)}"{core}{name}/>\n'
+
+
+@_readable("exec-file")
+def exec_file(session: Session, annex: str) -> bytes:
+    """The annex is the process in hexadecimal; empty: the present one."""
+    try:
+        process = session.process_of(int(annex, 16)) if annex else session.process
+    except ValueError as error:
+        raise MalformedPacket(f"{annex!r} is no process id") from error
+    capability = process.capability(ExecFile)
+    if capability is None:
+        raise Unsupported("the target has no executable file")
+    return capability.exec_file().encode("utf-8", "surrogateescape")
+
+
+def _signal_info(session: Session) -> tuple[SignalInfo, int]:
+    process, tid = session.stopped_thread()
+    siginfo = process.capability(SignalInfo)
+    if siginfo is None:
+        raise Unsupported("the target has no siginfo")
+    return siginfo, tid
+
+
+@_readable("siginfo")
+def signal_info(session: Session, annex: str) -> bytes:
+    siginfo, tid = _signal_info(session)
+    return siginfo.read_siginfo(tid)
+
+
+@packet("qXfer:siginfo:write", "':' annex:text ':' offset:hex ':' data:binary", features=["qXfer:siginfo:write+"])
+def write_signal_info(session: Session, annex: str, offset: int, data: bytes) -> str:
+    """Gives the number of bytes written."""
+    siginfo, tid = _signal_info(session)
+    whole = bytearray(siginfo.read_siginfo(tid))
+    if offset + len(data) > len(whole):
+        raise MalformedPacket(f"a siginfo has {len(whole)} bytes")
+    whole[offset : offset + len(data)] = data
+    siginfo.write_siginfo(tid, bytes(whole))
+    return f"{len(data):x}"
+
+
+@_readable("libraries-svr4", "augmented-libraries-svr4-read+")
+def libraries(session: Session, annex: str) -> bytes:
+    """The link map. The annex may ask for one namespace (lmid) and for the part from the entry `start` on, whose
+    predecessor is `prev`: a client that knows the beginning of the list asks for what has been added."""
+    capability = session.process.capability(SharedLibraries)
+    if capability is None:
+        raise Unsupported("the target has no list of libraries")
+    main, entries = capability.libraries()
+    options = _annex_options(annex)
+    start = options.get("start", 0)
+    if "lmid" in options:
+        entries = [one for one in entries if one.namespace == options["lmid"]]
+    if start:
+        known = [one.link_map for one in entries]
+        entries = entries[known.index(start) :] if start in known else []
+    head = f' main-lm="{main:#x}"' if main and not start else ""
+    body = "".join(_library_line(one) for one in entries)
+    return f'<library-list-svr4 version="1.0"{head}>{body}</library-list-svr4>'.encode("utf-8", "surrogateescape")
+
+
+def _library_line(library: LoadedLibrary) -> str:
+    name = library.name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return (
+        f'<library name="{name}" lm="{library.link_map:#x}" l_addr="{library.load_bias:#x}" '
+        f'l_ld="{library.dynamic:#x}" lmid="{library.namespace:#x}"/>'
+    )
+
+
+def _annex_options(annex: str) -> dict[str, int]:
+    """``KEY=HEX;`` pairs; what is not known is left alone."""
+    options = {}
+    for pair in annex.split(";"):
+        key, equals, value = pair.partition("=")
+        if not equals:
+            continue
+        try:
+            options[key] = int(value, 16)
+        except ValueError as error:
+            raise MalformedPacket(f"libraries: {pair!r} makes no sense") from error
+    return options

@@ -1,0 +1,30 @@
+"""The compiled C core, ``pydbgserver._native``: its `lib` and `ffi`, and how its errors become exceptions.
+
+Every C function gives a result >= 0 or -errno. `check` is the one place that
+turns the second into `KernelError`. The typed views of each C family live
+with their callers: `pydbgserver.rsp.codec` and `pydbgserver.backends.linux.tracer`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydbgserver.errors import KernelError
+
+try:
+    from pydbgserver import _native
+except ImportError as error:  # pragma: no cover - only a broken installation comes here
+    raise ImportError(
+        "the compiled part of pydbgserver is missing; install with 'pip install .' "
+        "or build it in place with 'python native/build.py --inplace'"
+    ) from error
+
+lib: Any = _native.lib
+ffi: Any = _native.ffi
+
+
+def check(result: int, doing: str) -> int:
+    """`result` itself when it is >= 0; raises `KernelError` (errno ``-result``) otherwise."""
+    if result < 0:
+        raise KernelError(-result, doing)
+    return result

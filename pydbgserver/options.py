@@ -1,0 +1,104 @@
+"""What the command line asks for, as frozen settings.
+
+Plain classes instead of dataclasses: `import dataclasses` alone takes longer (15 ms) than everything else that is
+needed before the server listens.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+TCP = "tcp"
+UNIX = "unix"
+ABSTRACT = "abstract"
+SERIAL = "serial"
+STDIO = "stdio"
+DESCRIPTOR = "descriptor"
+
+
+class Settings:
+    """Attributes with defaults, replaced by keyword, and not changed afterwards."""
+
+    def __init__(self, **values: Any) -> None:
+        for name, value in values.items():
+            if name not in self.__class__.__annotations__:
+                raise TypeError(f"{self.__class__.__name__} has no setting {name!r}")
+            self.__dict__[name] = value
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{self.__class__.__name__} is frozen")
+
+    def __eq__(self, other: object) -> bool:
+        return self.__class__ is other.__class__ and self._all() == other.__class__._all(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._all().items()))
+
+    def __repr__(self) -> str:
+        return f"{self.__class__.__name__}({', '.join(f'{name}={value!r}' for name, value in self.__dict__.items())})"
+
+    def _all(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in self.__class__.__annotations__}
+
+    def replace(self, **values: Any) -> Any:
+        """A copy with some settings changed."""
+        return self.__class__(**{**self.__dict__, **values})
+
+
+class Endpoint(Settings):
+    """Where the client is: one COMM argument, one URL or one descriptor.
+
+    `kind` is one of the names above. TCP has `host` ("" for this machine only, "*" for every address), `port`
+    (0: the kernel chooses) and `family` (4, 6, or 0 for either). UNIX and SERIAL have a `path`; ABSTRACT has the name
+    in it. SERIAL may have a `speed` in baud, 0 to leave it. DESCRIPTOR has a connected `descriptor`. `connect`:
+    reach out to a waiting client instead of listening (TCP, UNIX and ABSTRACT only).
+    """
+
+    kind: str = STDIO
+    host: str = ""
+    port: int = 0
+    family: int = 0
+    path: str = ""
+    speed: int = 0
+    descriptor: int = -1
+    connect: bool = False
+
+
+class Options(Settings):
+    """One run of the server.
+
+    `style` is "gdb" (gdbserver's command line and manners) or "lldb" (lldb-server's: one connection, then the end).
+    `program` holds the program and its arguments; `attach` a pid in decimal or, in lldb style, a process' name; with
+    neither of them the client launches or attaches.
+    """
+
+    style: str = "gdb"
+    endpoint: Endpoint = Endpoint()
+    program: tuple[str, ...] = ()
+    attach: str = ""
+    multi: bool = False
+    """--multi: stay without a program, and when the last one has ended."""
+    once: bool = False
+    """End with the first connection."""
+    wrapper: tuple[str, ...] = ()
+    through_shell: bool = True
+    disable_aslr: bool = True
+    on_disconnect: str = ""
+    """"detach", "kill" or "stop": what becomes of the target when a client vanishes; "": see `server.farewell`."""
+    disabled_packets: frozenset[str] = frozenset()
+    log_channels: tuple[str, ...] = ()
+    log_file: str = ""
+    log_timestamps: bool = False
+    port_descriptor: int = -1
+    """--pipe: gets the bound port or path as text with a NUL after it."""
+    port_path: str = ""
+    """--named-pipe: the same, by path."""
+    new_session: bool = False
+    """--setsid."""
+
+
+class Answer(Settings):
+    """The command line asks for words, not for a server: `text` on stdout, then the end with `status`."""
+
+    text: str = ""
+    status: int = 0

@@ -1,0 +1,217 @@
+"""One client's connection: bytes in, packets to the session, replies out, stops as they come.
+
+Two tasks, both on trio's thread: `_read` for what the client sends and `_watch` for what the target does. Everything
+between two awaits is synchronous, so that the session is never entered twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from time import perf_counter_ns
+
+import trio
+
+from pydbgserver import logs
+from pydbgserver.rsp.codec import Wire
+from pydbgserver.rsp.framing import Control, Framing
+from pydbgserver.server.spinning import Spinning, processors
+from pydbgserver.session.dialect import Client
+from pydbgserver.session.session import Session
+from pydbgserver.target.api import Backend
+
+TURNS_WITHOUT_TRIO = 64
+"""After so many packets in a row that never had to be waited for, the other tasks (signals, the target's output) get
+their turn; a checkpoint costs as much as a tenth of them."""
+
+
+class Connection:
+    """The link between one client and its session; `serve` ends when the client goes or the session has ended.
+
+    `on_new_process` is called when a packet has brought one.
+    """
+
+    def __init__(self, session: Session, backend: Backend, wire: Wire) -> None:
+        self.session = session
+        self.framing = Framing()
+        self.on_new_process: Callable[[], None] = lambda: None
+        self._backend = backend
+        self._processes = len(backend.processes)
+        self._wire = wire
+        self._resumed = trio.Event()
+        self._drained: trio.Event | None = None
+        self._identified = False
+        self._spinning = Spinning(allowed=processors() > 1)
+
+    async def serve(self) -> None:
+        """Talk until the end. The client's going is no error, however it goes."""
+        async with trio.open_nursery() as nursery:
+            self._backend.on_output = lambda pid, data: self._printed(nursery, pid, data)
+            nursery.start_soon(self._watch, nursery.cancel_scope)
+            try:
+                await self._read()
+            except OSError as error:
+                if logs.events.enabled:
+                    logs.events.write(f"the connection is lost: {error.strerror}")
+            finally:
+                self._backend.on_output = None
+            nursery.cancel_scope.cancel()
+
+    # What the client sends.
+
+    async def _read(self) -> None:
+        wire, framing, session, spinning = self._wire, self.framing, self.session, self._spinning
+        turns = 0
+        while not session.ended:
+            budget = 0 if session.running else spinning.budget()
+            data = wire.receive(budget)
+            if data is None:
+                if budget:
+                    spinning.missed()
+                before = perf_counter_ns()
+                await trio.lowlevel.wait_readable(wire.read_descriptor)
+                if not budget:
+                    spinning.woken_after(perf_counter_ns() - before)
+                turns = 0
+                continue
+            if not data:
+                return
+            if budget:
+                spinning.hit()
+            self._take(data)
+            if framing.out and not self._send():
+                await self._drain()
+            turns += 1
+            if turns == TURNS_WITHOUT_TRIO:
+                turns = 0
+                await trio.lowlevel.checkpoint()
+
+    def _take(self, data: bytes) -> None:
+        """Handle every packet that `data` completes."""
+        session, framing = self.session, self.framing
+        for item in framing.receive(data):
+            if item.__class__ is bytes:
+                self._packet(item)
+                if session.ended:
+                    return
+            elif item is Control.INTERRUPT:
+                if logs.packets.enabled:
+                    logs.packets.write("<- interrupt")
+                session.interrupt()
+            elif item is Control.OVERSIZE:
+                framing.send(session.oversize())
+        if len(self._backend.processes) != self._processes:
+            self._processes = len(self._backend.processes)
+            self.on_new_process()
+        if session.running and not self._resumed.is_set():
+            self._resumed.set()
+
+    def _packet(self, body: bytes) -> None:
+        session, framing = self.session, self.framing
+        if logs.packets.enabled:
+            logs.packets.write(f"<- {body!r}")
+        reply = session.dispatch(body)
+        if not self._identified:
+            self._identify()
+        self._post(reply)
+        if session.no_ack_requested and not framing.no_ack:
+            framing.no_ack = True
+
+    def _identify(self) -> None:
+        """What the framing does differently for each client, once it is known which one it is."""
+        dialect = self.session.dialect
+        if dialect.client is not Client.UNKNOWN:
+            self._identified = True
+            self.framing.rle = dialect.run_length_encoding
+
+    def _post(self, reply: bytes | None) -> None:
+        """Queue what the session has to say, `reply` last."""
+        session, framing = self.session, self.framing
+        if session.outbox:
+            for body in session.outbox:
+                framing.send(body)
+            session.outbox.clear()
+        if reply is not None:
+            if logs.packets.enabled:
+                logs.packets.write(f"-> {reply!r}")
+            framing.send(reply)
+
+    # What the target does.
+
+    async def _watch(self, whole: trio.CancelScope) -> None:
+        """Wait for stops while the target runs. A stopped one is left alone: stepping would wake us each time."""
+        session, backend = self.session, self._backend
+        try:
+            while True:
+                if not session.running:
+                    self._resumed = trio.Event()
+                    await self._resumed.wait()
+                await backend.wait_activity()
+                if session.running:
+                    await self._collect_stops()
+        except OSError as error:
+            if logs.events.enabled:
+                logs.events.write(f"the connection is lost: {error.strerror}")
+            whole.cancel()
+
+    async def _collect_stops(self) -> None:
+        events = self._backend.poll()
+        if not events:
+            return
+        if logs.events.enabled:
+            logs.events.write(f"stopped: {events!r}")
+        self._post(self.session.on_stop(events))
+        await self.flush()
+
+    async def output(self, pid: int, data: bytes) -> None:
+        """What the debuggee `pid` has printed. Waits while the client takes nothing more."""
+        body = self.session.output(pid, data)
+        if body is not None:
+            self._post(body)
+            await self.flush()
+
+    def output_nowait(self, pid: int, data: bytes) -> None:
+        """The same, queued only."""
+        body = self.session.output(pid, data)
+        if body is not None:
+            self._post(body)
+
+    def _printed(self, nursery: trio.Nursery, pid: int, data: bytes) -> None:
+        """`Backend.on_output`, for targets whose output does not come through a descriptor."""
+        self.output_nowait(pid, data)
+        nursery.start_soon(self._flush_while_connected)
+
+    async def _flush_while_connected(self) -> None:
+        with suppress(OSError):  # Whoever reads hears of it, too.
+            await self.flush()
+
+    # What goes out.
+
+    async def flush(self) -> None:
+        """Send what is queued. Raises `OSError` when the client is gone."""
+        if self.framing.out and not self._send():
+            await self._drain()
+
+    def _send(self) -> bool:
+        """Send what can be sent at once; True if that was all."""
+        out = self.framing.out
+        sent = self._wire.send(out)
+        if sent == len(out):
+            out.clear()
+            return True
+        del out[:sent]
+        return False
+
+    async def _drain(self) -> None:
+        """Wait until a slow client has taken everything. The descriptor can be waited for by one task only."""
+        if self._drained is not None:
+            await self._drained.wait()
+            return
+        self._drained = trio.Event()
+        try:
+            while self.framing.out:
+                await trio.lowlevel.wait_writable(self._wire.write_descriptor)
+                self._send()
+        finally:
+            self._drained.set()
+            self._drained = None

@@ -1,0 +1,74 @@
+"""What becomes of the target when its client is gone.
+
+A client that vanishes must not freeze or poison what it debugged. So every trap and debug register is taken out,
+and then:
+
+- lldb style and --once: the server lets everything go and ends. After QSetDetachOnError:0 it kills everything.
+- What ran at the loss runs on, still held, and stops when the next client comes.
+- What stood still stays so if the server launched it, and runs on if it was attached to.
+
+--on-disconnect overrides: "detach" as the first line, "kill" kills everything, "stop" stops what runs.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from pydbgserver import logs
+from pydbgserver.errors import DebugError
+from pydbgserver.options import Options
+from pydbgserver.session.session import Session
+from pydbgserver.target.api import Backend, ResumeAction, ResumeKind, RunOptions
+from pydbgserver.target.events import SignalStop, StopEvent
+
+CONTINUE_ALL = ResumeAction(ResumeKind.CONTINUE)
+
+
+class Farewell(Enum):
+    """The four things that can be done."""
+
+    DETACH = "detach"
+    KILL = "kill"
+    STOP = "stop"
+    RUN_ON = "run on"
+
+
+def decide(options: Options, session: Session) -> Farewell:
+    """By the command line, by what the client has asked for, and by whether the target ran."""
+    if options.on_disconnect:
+        return Farewell(options.on_disconnect)
+    if options.once:
+        return Farewell.DETACH if session.detach_on_error else Farewell.KILL
+    launched = any(not process.attached for process in session.backend.processes.values())
+    return Farewell.RUN_ON if session.running or not launched else Farewell.STOP
+
+
+def kill_all(backend: Backend) -> None:
+    """Kill everything; what cannot be killed is said and left."""
+    for process in list(backend.processes.values()):
+        try:
+            process.kill()
+        except DebugError as error:
+            logs.problem(f"process {process.pid}: {error}")
+
+
+def run_on(session: Session) -> None:
+    """Take every trap out and let the target run without a client, the signals that it stopped for delivered."""
+    backend = session.backend
+    backend.set_options(RunOptions(unattended=True))
+    if not session.running and backend.processes:
+        backend.resume(deliveries([*session.stops.reasons.values(), *session.stops.waiting]))
+
+
+def stand_still(session: Session) -> None:
+    """Take every trap out and leave the target where it is."""
+    session.backend.set_options(RunOptions(unattended=True))
+
+
+def deliveries(stops: list[StopEvent]) -> list[ResumeAction]:
+    """Continue everything, and give each thread the signal that it has stopped for."""
+    signals = {stop.tid: stop for stop in stops if isinstance(stop, SignalStop)}
+    return [
+        *(ResumeAction(ResumeKind.CONTINUE, stop.pid, stop.tid, stop.signal) for stop in signals.values()),
+        CONTINUE_ALL,
+    ]

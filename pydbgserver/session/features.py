@@ -1,0 +1,76 @@
+"""qSupported: what the client offers, and which of our features it is told about.
+
+A feature that belongs to a packet is declared where the packet is
+(`@packet(..., features=...)`), so that the list cannot promise a packet that
+is not there. What belongs to no packet is in `GENERAL`. `OFFERED_TO` says
+which of them depend on the client; everything else goes to every client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from pydbgserver.session.dialect import PACKET_SIZE, Client, Dialect
+
+GENERAL = (
+    "multiprocess+",
+    "fork-events+",
+    "vfork-events+",
+    "exec-events+",
+    "swbreak+",
+    "hwbreak+",
+    "no-resumed+",
+    "error-message+",
+    "native-signals+",
+)
+"""Features without a packet of their own."""
+
+Offer = Callable[[Dialect, Collection[str], str], bool]
+
+
+def _if_offered(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
+    return feature in offered
+
+
+def _gdb_if_offered(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
+    return dialect.client is Client.GDB and feature in offered
+
+
+def _gdb(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
+    return dialect.client is Client.GDB
+
+
+def _lldb(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
+    return dialect.client is Client.LLDB
+
+
+# Advertising binary-upload+ changes the form of `x` replies, which lldb 19 does not know; native-signals+ changes the
+# numbering of signals, which gdb does not know. What a client has to offer first is mirrored, as both servers do.
+OFFERED_TO: dict[str, Offer] = {
+    "multiprocess+": _if_offered,
+    "fork-events+": _if_offered,
+    "vfork-events+": _if_offered,
+    "exec-events+": _gdb_if_offered,
+    "swbreak+": _gdb_if_offered,
+    "hwbreak+": _gdb_if_offered,
+    "vContSupported+": _gdb_if_offered,
+    "no-resumed+": _gdb_if_offered,
+    "QThreadEvents+": _gdb_if_offered,
+    "error-message+": _gdb_if_offered,
+    "binary-upload+": _gdb,
+    "augmented-libraries-svr4-read+": _gdb,
+    "native-signals+": _lldb,
+    "qEcho+": _lldb,
+    "QThreadSuffixSupported+": _lldb,
+    "QListThreadsInStopReply+": _lldb,
+}
+
+
+def advertise(dialect: Dialect, offered: Collection[str], of_packets: Iterable[str]) -> str:
+    """The reply to qSupported. `of_packets`: the features of all registered packets."""
+    items = [f"PacketSize={PACKET_SIZE:x}"]
+    for feature in (*of_packets, *GENERAL):
+        rule = OFFERED_TO.get(feature)
+        if (rule is None or rule(dialect, offered, feature)) and feature not in items:
+            items.append(feature)
+    return ";".join(items)

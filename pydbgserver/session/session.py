@@ -1,0 +1,445 @@
+"""One connection's state and its packets.
+
+`Session.dispatch` is the one place where a handler's result or exception
+becomes a wire reply. The session is synchronous and knows no transport: the
+server loop feeds it packet bodies, tells it of stops and output, and sends the
+bodies it gives back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pydbgserver import logs
+from pydbgserver.errors import DebugError, MalformedPacket, NoSuchProcess, NoSuchThread, TargetRunning, Unsupported
+from pydbgserver.rsp.grammar import ALL, ANY, ThreadId
+from pydbgserver.rsp.registry import NO_REPLY, REGISTRY, Entry, Reply
+from pydbgserver.session import stop_reply
+from pydbgserver.session.dialect import Client, Dialect
+from pydbgserver.session.launch import LaunchSettings
+from pydbgserver.session.stop_reply import StopForms
+from pydbgserver.session.stops import InitialStop, StopQueue
+from pydbgserver.target.api import Backend, LaunchSpec, Process, ResumeAction, RunOptions
+from pydbgserver.target.events import BreakpointHit, Execed, ProcessExited, StopEvent, ThreadEvent, WatchpointHit
+from pydbgserver.target.registers import pc
+
+_ENDINGS = frozenset({ProcessExited, Execed})
+"""Events after which something that was known is not true any more."""
+
+RESUME_BUDGET_US = 300
+"""How long a resume waits for its stop before the server loop takes over: several times a single step (15 us), a
+fifth of what a person notices in a hundred steps."""
+
+# gdbserver's names for --disable-packet, and the packets each of them takes away.
+DISABLED_PACKETS = {
+    "vCont": ("vCont", "vCont?"),
+    "qC": ("qC",),
+    "qfThreadInfo": ("qfThreadInfo", "qsThreadInfo"),
+    "threads": ("qfThreadInfo", "qsThreadInfo", "qXfer:threads:read"),
+    "T": (),
+    "Tthread": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What the command line decides for every session. `program`: what the server launched itself, for `R` and vRun.
+
+    `disabled_packets`: keys of `DISABLED_PACKETS`.
+    """
+
+    program: LaunchSpec | None = None
+    extended: bool = False
+    disable_aslr: bool = True
+    through_shell: bool = True
+    wrapper: Sequence[str] = ()
+    disabled_packets: frozenset[str] = field(default_factory=frozenset)
+    resume_budget_us: int = RESUME_BUDGET_US
+
+
+class Session:
+    """The protocol-facing state of one connection.
+
+    For the server loop: `dispatch`, `on_stop`, `interrupt`, `output`, `oversize`, `connection_lost`; `running` (a
+    resume is pending and its stop reply is owed), `ended` (close after this reply), `exit_requested` (`monitor exit`:
+    end the server), `no_ack_requested` (no acknowledgements once the present reply is queued), `outbox` (bodies to
+    send before the next reply).
+
+    For handlers: `process` and `thread` (what Hg selected), `resume`, and the state kept between packets.
+    """
+
+    __slots__ = (
+        "_budget_us",
+        "_disabled",
+        "_held_output",
+        "_process",
+        "_tid",
+        "_unidentified",
+        "backend",
+        "breakpoints",
+        "collect_output",
+        "detach_on_error",
+        "dialect",
+        "ended",
+        "exit_requested",
+        "extended",
+        "files",
+        "launch_settings",
+        "no_ack_requested",
+        "options_changed",
+        "outbox",
+        "packets",
+        "parsed_actions",
+        "process_listing",
+        "resume_thread",
+        "run_options",
+        "running",
+        "stop_forms",
+        "stops",
+        "thread_listing",
+        "watchpoints",
+        "xfer_snapshot",
+    )
+
+    def __init__(
+        self, backend: Backend, options: SessionOptions | None = None, *, stops: StopQueue | None = None
+    ) -> None:
+        """`stops`: those of an earlier connection, if the target has stood still since."""
+        options = options or SessionOptions()
+        self.backend = backend
+        self.dialect = Dialect()
+        self.stops = stops or StopQueue()
+        self.running = False
+        self.ended = False
+        self.exit_requested = False
+        self.no_ack_requested = False
+        self.extended = options.extended
+        self.detach_on_error = True
+        """False: an attached or launched program is to be killed when the connection is lost (QSetDetachOnError:0)."""
+        self.outbox: list[bytes] = []
+        self.collect_output: Callable[[], None] | None = None
+        """Called before a stop is reported, to hand over by `output` what the target has printed up to then."""
+        self.packets = 0
+        self.launch_settings = LaunchSettings(
+            last=options.program,
+            disable_aslr=options.disable_aslr,
+            through_shell=options.through_shell,
+            wrapper=options.wrapper,
+        )
+        self.run_options = RunOptions()
+        self.options_changed = True
+        self.resume_thread = ThreadId(None, ANY)
+        """What Hc chose, for `c`, `C`, `s` and `S`."""
+        self.breakpoints: set[tuple[int, int]] = set()
+        """(pid, address) of the software and hardware breakpoints the client has inserted."""
+        self.watchpoints: set[tuple[int, int]] = set()
+        """(pid, address) of its watchpoints."""
+        self.parsed_actions: dict[bytes, tuple[ResumeAction, ...]] = {}
+        self.files: dict[int, int] = {}
+        """Host I/O: the client's descriptors and ours."""
+        self.thread_listing: list[str] = []
+        self.process_listing: list[str] = []
+        self.xfer_snapshot: tuple[str, bytes] | None = None
+        self._held_output = bytearray()
+        self._disabled = frozenset(name for key in options.disabled_packets for name in DISABLED_PACKETS.get(key, ()))
+        self.stop_forms = StopForms(
+            thread_key="Tthread" not in options.disabled_packets, details="T" not in options.disabled_packets
+        )
+        self._budget_us = options.resume_budget_us
+        self._unidentified = True
+        self._process: Process | None = None
+        self._tid = ANY
+        self._adopt_any_process()
+
+    # Packets.
+
+    def dispatch(self, body: bytes) -> bytes | None:
+        """Handle one packet body; gives the body of its reply, None if nothing is to be sent now.
+
+        An unknown packet gets the empty reply. Never raises.
+        """
+        self.packets += 1
+        if self._unidentified:
+            self._identify(body)
+        found = REGISTRY.find(body)
+        if found is None:
+            return b""
+        entry, offset = found
+        if self._disabled and entry.name in self._disabled:
+            return b""
+        try:
+            result: bytes | str | Reply | None = entry.call(self, body, offset)
+        except DebugError as error:
+            return self._error_reply(error, entry)
+        except Exception:
+            return self._bug_reply(entry, body)
+        if result is None:
+            return b"OK"
+        if isinstance(result, bytes):
+            return result
+        if isinstance(result, str):
+            return result.encode("utf-8", "surrogateescape")
+        return None
+
+    def _identify(self, body: bytes) -> None:
+        self.dialect.observe(body)
+        self._unidentified = self.dialect.client is Client.UNKNOWN
+
+    def _error_reply(self, error: DebugError, entry: Entry) -> bytes:
+        # gdb gives up on a server that answers nothing to a packet whose feature it was told of ("Protocol error:
+        # conflicting enabled responses"), so that a missing capability is an error then.
+        if isinstance(error, Unsupported) and entry.features:
+            error = DebugError(str(error) or f"this target has no {entry.name}")
+        return self.dialect.error(error, entry.name)
+
+    def _bug_reply(self, entry: Entry, body: bytes) -> bytes:
+        import traceback
+
+        logs.problem(f"packet {body[:200]!r} (handler of {entry.name}) failed:\n{traceback.format_exc()}")
+        return self.dialect.error(DebugError(f"internal error in packet {entry.name}"), entry.name)
+
+    def oversize(self) -> bytes:
+        """The reply to a packet that was too long to be taken in."""
+        return self.dialect.error(MalformedPacket("the packet is longer than PacketSize"))
+
+    # Processes and threads.
+
+    @property
+    def process(self) -> Process:
+        """The process that packets apply to. Raises `NoSuchProcess`."""
+        if self._process is None:
+            self._adopt_any_process()
+            if self._process is None:
+                raise NoSuchProcess
+        return self._process
+
+    def thread(self, tid: int | None = None) -> tuple[Process, int]:
+        """The process and the thread id that packets apply to: `tid` if it is given, else what Hg chose.
+
+        Raises `NoSuchProcess`, and `NoSuchThread` if there is no such thread in several processes.
+        """
+        process = self.process
+        if tid is None:
+            return process, self._tid
+        if len(self.backend.processes) > 1:
+            process = self.owner(tid)
+        return process, tid
+
+    def stopped_thread(self, tid: int | None = None) -> tuple[Process, int]:
+        """As `thread`, for what needs a stopped target; raises `TargetRunning`."""
+        if self.running:
+            raise TargetRunning
+        return self.thread(tid)
+
+    def owner(self, tid: int) -> Process:
+        """The process that has the thread `tid`. Raises `NoSuchThread`."""
+        for process in self.backend.processes.values():
+            if tid in process.threads():
+                return process
+        raise NoSuchThread(tid)
+
+    def process_of(self, pid: int) -> Process:
+        """The debugged process `pid`. Raises `NoSuchProcess`."""
+        process = self.backend.processes.get(pid)
+        if process is None:
+            raise NoSuchProcess(pid)
+        return process
+
+    def find_thread(self, pattern: ThreadId) -> tuple[Process, int]:
+        """The thread that `pattern` names; ANY and ALL stand for the present one, or a process' first.
+
+        Raises `NoSuchProcess` and `NoSuchThread`.
+        """
+        pid, tid = pattern.pid, pattern.tid
+        if tid in (ANY, ALL):
+            process = self.process if pid in (None, ANY, ALL) else self.process_of(pid or 0)
+            tids = process.threads()
+            return process, self._tid if self._tid in tids else tids[0]
+        process = self.owner(tid) if pid in (None, ANY, ALL) else self.process_of(pid or 0)
+        if tid not in process.threads():
+            raise NoSuchThread(tid)
+        return process, tid
+
+    def select(self, process: Process, tid: int) -> None:
+        """Make these what packets apply to."""
+        self._process = process
+        self._tid = tid
+
+    @property
+    def selected_tid(self) -> int:
+        """The thread that Hg or the last stop chose; ANY if there is none."""
+        return self._tid
+
+    def gone(self, pid: int) -> None:
+        """The process has ended, been killed or let go: nothing refers to it any more."""
+        self.forget_program(pid)
+        if self._process is not None and self._process.pid == pid:
+            self._process = None
+            self._tid = ANY
+            self._adopt_any_process()
+
+    def forget_program(self, pid: int) -> None:
+        """The process is no more, or another program: what was known of the old one does not hold."""
+        self.stops.forget(pid)
+        self.breakpoints = {one for one in self.breakpoints if one[0] != pid}
+        self.watchpoints = {one for one in self.watchpoints if one[0] != pid}
+        self.xfer_snapshot = None
+
+    def _adopt_any_process(self) -> None:
+        for process in self.backend.processes.values():
+            tids = process.threads()
+            self.select(process, tids[0] if tids else process.pid)
+            return
+
+    # Running and stopping.
+
+    def started(self, process: Process) -> bytes:
+        """A launch or an attach has brought `process`: gives the stop reply of its first stop."""
+        tids = process.threads()
+        return self._report(InitialStop(process.pid, tids[0] if tids else process.pid))
+
+    def resume(self, actions: Sequence[ResumeAction]) -> bytes | Reply:
+        """Let threads run as `actions` say; gives the stop reply if a stop came at once or was waiting.
+
+        Raises `TargetRunning`, `NoSuchProcess` and `NoSuchThread`.
+        """
+        if self.running:
+            raise TargetRunning
+        if self._process is None and not self.backend.processes:
+            raise NoSuchProcess
+        if self.stops.waiting:
+            event = self.stops.next_waiting(actions, self._still_true)
+            if event is not None:
+                return self._report(event)
+        if self.options_changed:
+            self.apply_options()
+        events = self.backend.resume(self.stops.resumed(actions), budget_us=self._budget_us)
+        if events:
+            return self._stopped(events)
+        self.running = True
+        self._flush_output()
+        return NO_REPLY
+
+    def apply_options(self) -> None:
+        """Tell the backend what the client wants to hear of."""
+        self.options_changed = False
+        self.backend.set_options(self.run_options)
+
+    def on_stop(self, events: Sequence[StopEvent]) -> bytes | None:
+        """The backend reports `events`; gives the stop reply to send, None if no one waits for one."""
+        if not events:
+            return None
+        if not self.running:
+            self._account(events)
+            self.stops.keep(events)
+            return None
+        return self._stopped(events)
+
+    def interrupt(self) -> None:
+        """The client's interrupt byte. Dropped while stopped: the stop it asks for has been reported already."""
+        if self.running:
+            self.backend.interrupt()
+
+    def stop_reply(self) -> bytes:
+        """What `?` asks for: the last stop once more, without side effects. Raises `TargetRunning`."""
+        if self.running:
+            raise TargetRunning
+        stops = self.stops
+        if stops.last is None and stops.waiting:
+            event = stops.take_waiting(self._still_true)
+            if event is not None:
+                return self._report(event)
+        if stops.last is None:
+            process, tid = self.find_thread(ThreadId(None, ANY))
+            return self._report(InitialStop(process.pid, tid))
+        return stop_reply.compose(self, stops.last)
+
+    def _stopped(self, events: Sequence[StopEvent]) -> bytes:
+        self.running = False
+        if self.collect_output is not None:
+            self.collect_output()
+            self._flush_output()
+        event = events[0]
+        if len(events) > 1 or event.__class__ in _ENDINGS:
+            self._account(events)
+            self.stops.arrive(events[1:], all_at_once=self.dialect.is_lldb)
+        return self._report(event)
+
+    def _account(self, events: Sequence[StopEvent]) -> None:
+        """Forget what these events have ended."""
+        for event in events:
+            if event.__class__ is ProcessExited:
+                self.gone(event.pid)
+            elif event.__class__ is Execed:
+                self.forget_program(event.pid)
+
+    def _report(self, event: StopEvent) -> bytes:
+        self.stops.report(event)
+        if isinstance(event, ThreadEvent):
+            process = self.backend.processes.get(event.pid)
+            if process is not None:
+                self._process = process
+                self._tid = event.tid
+        return stop_reply.compose(self, event)
+
+    def _still_true(self, event: StopEvent) -> bool:
+        """Whether a stop that has waited may be reported: its breakpoint is there and its thread has not been moved."""
+        if isinstance(event, ProcessExited):
+            return True
+        if isinstance(event, WatchpointHit):
+            return (event.pid, event.address) in self.watchpoints
+        if isinstance(event, BreakpointHit):
+            process = self.backend.processes.get(event.pid)
+            try:
+                return (
+                    (event.pid, event.address) in self.breakpoints
+                    and process is not None
+                    and pc(process, event.tid) == event.address
+                )
+            except DebugError:
+                return False
+        return event.pid in self.backend.processes
+
+    # The debuggee's terminal, and the end.
+
+    def output(self, pid: int, data: bytes) -> bytes | None:
+        """What a debuggee printed; gives the ``O`` packet to send, None while the client could not take one.
+
+        A client reads them only while it waits for a stop, so that what comes at other times is held for the next
+        resume (it is in `outbox` then).
+        """
+        self._held_output += data
+        if not self.running:
+            return None
+        return self._take_output()
+
+    def _take_output(self) -> bytes:
+        body = b"O" + self._held_output.hex().encode()
+        self._held_output.clear()
+        return body
+
+    def _flush_output(self) -> None:
+        if self._held_output:
+            self.outbox.append(self._take_output())
+
+    def statistics(self) -> dict[str, int]:
+        """Numbers about the session, by name."""
+        processes = self.backend.processes
+        return {
+            "packets": self.packets,
+            "processes": len(processes),
+            "threads": sum(len(process.threads()) for process in processes.values()),
+            "breakpoints": len(self.breakpoints),
+            "watchpoints": len(self.watchpoints),
+            "stops waiting": len(self.stops.waiting),
+            "open files": len(self.files),
+        }
+
+    def connection_lost(self) -> None:
+        """The client is gone: close what it had open. What becomes of the target is the server's business."""
+        for descriptor in self.files.values():
+            os.close(descriptor)
+        self.files.clear()
+        self.outbox.clear()

@@ -1,0 +1,242 @@
+"""What a debuggee is, without an OS: the contract between the protocol side and the backends.
+
+The required core is small. Everything a target may or may not have is a
+capability (`pydbgserver.target.capabilities`), asked for once with
+``process.capability(Kind)`` and never discovered by a failing call.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
+
+from pydbgserver.target.events import StopEvent
+
+if TYPE_CHECKING:
+    from pydbgserver.arch.model import Arch
+
+Capability = TypeVar("Capability")
+
+ANY = -1
+"""In a `ResumeAction`: every process, or every thread of the process."""
+
+
+class ResumeKind(Enum):
+    """What a matched thread is to do; the values are those of `enum linux_resume_kind` in native/cdef/linux.h."""
+
+    CONTINUE = 0
+    STEP = 1
+    STOP = 2
+    RANGE_STEP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAction:
+    """One vCont action. The leftmost action that matches a thread is the one it gets."""
+
+    kind: ResumeKind
+    pid: int = ANY
+    tid: int = ANY
+    signal: int = 0
+    range_start: int = 0
+    range_end: int = 0
+
+
+@dataclass(slots=True)
+class LaunchSpec:
+    """How to start a program.
+
+    `program` is a path or a name looked up in PATH; `arguments` do not include
+    it. `environment` is the complete environment (None: the server's own).
+    `stdin`, `stdout`, `stderr` are paths opened in the child, or None to keep
+    the server's. `pty`: give the child a new terminal whose other end the
+    server reads (`StandardStreams`); explicit paths win over it.
+    `shell_words`: with `through_shell`, hand `arguments` to the shell
+    unquoted, so that it expands globs and redirections.
+    """
+
+    program: str
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] | None = None
+    working_directory: str | None = None
+    disable_aslr: bool = True
+    through_shell: bool = False
+    shell_words: bool = False
+    wrapper: Sequence[str] = ()
+    stdin: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    pty: bool = False
+    new_session: bool = False
+
+
+@dataclass(slots=True)
+class ProcessInfo:
+    """One process of the host, as `ps` would show it. Ids are decimal numbers of the server's namespace."""
+
+    pid: int
+    parent_pid: int = 0
+    uid: int = 0
+    gid: int = 0
+    effective_uid: int = 0
+    effective_gid: int = 0
+    name: str = ""
+    arguments: Sequence[str] = ()
+    triple: str = ""
+
+
+@dataclass(slots=True)
+class HostInfo:
+    """The machine the server runs on. `triple` is LLVM's, e.g. ``x86_64-pc-linux-gnu``."""
+
+    triple: str
+    pointer_size: int
+    byte_order: str
+    hostname: str
+    os_version: str
+    os_build: str
+    os_kernel: str
+    distribution: str = ""
+
+
+class Process(ABC):
+    """One debuggee. All calls are synchronous and are made between stops unless said otherwise.
+
+    Every method raises `NoSuchThread` for an unknown `tid` and `NoSuchProcess`
+    once the process is gone.
+    """
+
+    pid: int
+    attached: bool
+    """True when it ran before the server came (client detaches on quit), False when the server launched it."""
+    arch: Arch
+    """The CPU description; replaced when an exec changes it."""
+
+    @abstractmethod
+    def threads(self) -> Sequence[int]:
+        """Live thread ids, in the order in which they were first seen (the leader first while it lives)."""
+
+    @abstractmethod
+    def thread_name(self, tid: int) -> str:
+        """The thread's name, "" if it has none."""
+
+    @abstractmethod
+    def read_memory(self, address: int, length: int) -> bytes:
+        """The longest readable prefix of the range, planted traps hidden.
+
+        Raises `BadAddress` when not even the first byte is readable. Works on a running process too.
+        """
+
+    @abstractmethod
+    def write_memory(self, address: int, data: bytes) -> None:
+        """Write all of `data`, whatever the page's protection, keeping planted traps in place.
+
+        Raises `BadAddress` when a page is not mapped; the bytes before it may have been written.
+        """
+
+    @abstractmethod
+    def read_regset(self, tid: int, name: str) -> bytes:
+        """The raw register set `name` (a `RegSet.name` of `arch`) of a stopped thread, as the kernel lays it out."""
+
+    @abstractmethod
+    def write_regset(self, tid: int, name: str, data: bytes) -> None:
+        """Replace the raw register set of a stopped thread."""
+
+    @abstractmethod
+    def insert_breakpoint(self, address: int, kind: int) -> None:
+        """Plant a software breakpoint (`kind` as in Z0). Planting it twice is the same as once."""
+
+    @abstractmethod
+    def remove_breakpoint(self, address: int, kind: int) -> None:
+        """Remove a software breakpoint; one that is not there is no error."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Kill it and wait until it is gone; it leaves `Backend.processes`, no event is reported."""
+
+    @abstractmethod
+    def detach(self, *, stopped: bool = False) -> None:
+        """Let it go running and clean (or stopped, if `stopped`): no trap, no debug register, no signal of ours left."""
+
+    @abstractmethod
+    def capability(self, kind: type[Capability]) -> Capability | None:
+        """The object that implements the capability `kind`, or None if this target lacks it."""
+
+
+class Backend(ABC):
+    """Makes and owns processes, and resumes and waits for them as a group.
+
+    All-stop: when an event is reported, every thread of every process is
+    stopped. `resume` and `poll` return all events found at that stop, one per
+    thread at most, the one to report first first; an empty sequence means the
+    target is still running.
+    """
+
+    processes: Mapping[int, Process]
+    on_output: Callable[[int, bytes], None] | None = None
+    """Called with (pid, bytes) when a debuggee that owns a server-side terminal prints."""
+
+    @abstractmethod
+    def launch(self, spec: LaunchSpec) -> Process:
+        """Start a program and stop it at its first instruction. Raises `LaunchError` with the reason in words."""
+
+    @abstractmethod
+    def attach(self, pid: int) -> Process:
+        """Attach to every thread of `pid` and stop them. Raises `AttachError` with the reason in words."""
+
+    @abstractmethod
+    def resume(self, actions: Sequence[ResumeAction], *, budget_us: int = 0) -> Sequence[StopEvent]:
+        """Apply `actions` to the stopped threads and wait at most `budget_us` microseconds for a stop."""
+
+    @abstractmethod
+    def poll(self, *, budget_us: int = 0) -> Sequence[StopEvent]:
+        """Collect what happened since the last call, waiting at most `budget_us` microseconds."""
+
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Ask every thread to stop; an `Interrupted` event (or a real one that came first) follows from `poll`."""
+
+    @abstractmethod
+    async def wait_activity(self) -> None:
+        """Block (a trio checkpoint) until `poll` may have something to say. Costs no CPU while waiting."""
+
+    @abstractmethod
+    def host_info(self) -> HostInfo:
+        """The machine's description."""
+
+    @abstractmethod
+    def process_info(self, pid: int) -> ProcessInfo:
+        """Any process of the host; raises `NoSuchProcess`."""
+
+    @abstractmethod
+    def list_processes(self) -> Sequence[ProcessInfo]:
+        """Every process of the host that the server may see."""
+
+    @abstractmethod
+    def set_options(self, options: RunOptions) -> None:
+        """Which events are reported and which are handled silently; takes effect at the next resume."""
+
+    @abstractmethod
+    def release(self, *, kill_launched: bool = False) -> None:
+        """End of service: detach from everything, running and clean; launched processes die if `kill_launched`
+        or if they were never resumed."""
+
+
+@dataclass(slots=True)
+class RunOptions:
+    """What the client wants to hear about (native signal numbers and system call numbers)."""
+
+    report_forks: bool = False
+    report_vforks: bool = False
+    report_execs: bool = True
+    report_threads: bool = False
+    pass_signals: frozenset[int] = frozenset()
+    program_signals: frozenset[int] | None = None
+    """Signals that may be delivered on resume and detach; None: all."""
+    catch_syscalls: Mapping[int, frozenset[int] | None] = field(default_factory=dict)
+    """By pid: the caught system call numbers, None for all of them."""
+    unattended: bool = False
+    """No client is connected: pass every signal, report nothing but exits."""

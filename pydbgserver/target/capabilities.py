@@ -1,0 +1,165 @@
+"""What a target may have beside the core: each class is one capability, complete or absent.
+
+A handler asks ``process.capability(MemoryMap)`` and answers "unsupported"
+when it gets None. Methods that need each other live in one class, so half a
+capability cannot be implemented.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydbgserver.target.events import WatchKind
+
+
+class HardwareDebug(ABC):
+    """Hardware breakpoints and watchpoints, set on every thread, new ones included."""
+
+    slots: int
+    """How many debug registers there are."""
+
+    @abstractmethod
+    def insert(self, kind: WatchKind, address: int, length: int) -> None:
+        """Watch `length` bytes; a range that one register cannot hold takes several.
+
+        The same request twice is the same as once. Raises `NoDebugRegister` when they do not fit, leaving
+        everything as it was. READ is refused with `Unsupported` where the CPU has none (x86).
+        """
+
+    @abstractmethod
+    def remove(self, kind: WatchKind, address: int, length: int) -> None:
+        """Undo `insert`; one that is not there is no error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One mapping: `start` and `end` (exclusive) in bytes, `permissions` as "rwx" letters ("" for none)."""
+
+    start: int
+    end: int
+    permissions: str
+    name: str = ""
+    offset: int = 0
+    shared: bool = False
+    kind: str = ""
+    """"stack", "heap" or ""."""
+
+
+class MemoryMap(ABC):
+    """The address space, parsed once per stop."""
+
+    @abstractmethod
+    def regions(self) -> Sequence[Region]:
+        """All mappings in ascending order, without the gaps."""
+
+    @abstractmethod
+    def region_at(self, address: int) -> Region:
+        """The mapping that holds `address`; else the gap around it, from the end of the mapping before to the
+        start of the next one (2**64 after the last), with no permissions and no name."""
+
+    @abstractmethod
+    def dirty_pages(self, region: Region) -> Sequence[int] | None:
+        """Addresses of the pages that were modified since they were mapped; None if the kernel does not say."""
+
+    @abstractmethod
+    def flags(self, region: Region) -> Sequence[str]:
+        """The kernel's VmFlags of the region, e.g. ("rd", "ex", "mt")."""
+
+    page_size: int
+
+
+class MemoryAllocation(ABC):
+    """Memory made in the target for expressions."""
+
+    @abstractmethod
+    def allocate(self, size: int, permissions: str) -> int:
+        """Map `size` bytes with `permissions` ("rwx" letters) and give the address. The target must be stopped."""
+
+    @abstractmethod
+    def free(self, address: int) -> None:
+        """Unmap what `allocate` gave; raises `BadAddress` for any other address."""
+
+
+class Auxv(ABC):
+    """The ELF auxiliary vector."""
+
+    @abstractmethod
+    def auxv(self) -> bytes:
+        """Pairs of target words in target byte order, as /proc/PID/auxv has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedLibrary:
+    """One link map entry: its own address `link_map`, load bias, dynamic section, namespace id."""
+
+    name: str
+    link_map: int
+    load_bias: int
+    dynamic: int
+    namespace: int = 0
+
+
+class SharedLibraries(ABC):
+    """What the target's dynamic loader has loaded."""
+
+    @abstractmethod
+    def libraries(self) -> tuple[int, Sequence[LoadedLibrary]]:
+        """(address of the main link map, entries without the main program); (0, ()) while there are none yet."""
+
+    @abstractmethod
+    def load_address(self, path: str) -> int | None:
+        """The lowest address at which the file `path` is mapped, None if it is not."""
+
+
+class ExecFile(ABC):
+    """The program behind the process."""
+
+    @abstractmethod
+    def exec_file(self) -> str:
+        """Absolute path of the executable."""
+
+
+class SignalInfo(ABC):
+    """The signal a stopped thread is about to get."""
+
+    @abstractmethod
+    def read_siginfo(self, tid: int) -> bytes:
+        """The native siginfo_t; raises `DebugError` if the thread did not stop for a signal."""
+
+    @abstractmethod
+    def write_siginfo(self, tid: int, data: bytes) -> None:
+        """Replace it; it is delivered if the thread is resumed with the signal."""
+
+
+class StandardStreams(ABC):
+    """A debuggee whose terminal the server owns."""
+
+    terminal: int = -1
+    """A descriptor from which the server loop reads what the debuggee prints; -1 where it comes through
+    `Backend.on_output`."""
+
+    @abstractmethod
+    def write_stdin(self, data: bytes) -> None:
+        """Type `data` at the debuggee's terminal."""
+
+
+class ThreadPlacement(ABC):
+    """Where the kernel runs a thread."""
+
+    @abstractmethod
+    def core(self, tid: int) -> int:
+        """The number of the processor on which the thread last ran."""
+
+
+class RegisterSnapshots(ABC):
+    """Save and restore all registers of a thread, a pending system call restart included."""
+
+    @abstractmethod
+    def save(self, tid: int) -> int:
+        """Remember the registers; gives a positive id."""
+
+    @abstractmethod
+    def restore(self, tid: int, snapshot: int) -> None:
+        """Put them back and forget the id; raises `DebugError` for an unknown id."""

@@ -1,0 +1,196 @@
+"""Every capability of a simulated process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydbgserver.errors import BadAddress, DebugError, NoDebugRegister, NoSuchThread, Unsupported
+from pydbgserver.target.capabilities import (
+    Auxv,
+    ExecFile,
+    HardwareDebug,
+    LoadedLibrary,
+    MemoryAllocation,
+    MemoryMap,
+    Region,
+    RegisterSnapshots,
+    SharedLibraries,
+    SignalInfo,
+    StandardStreams,
+    ThreadPlacement,
+)
+from pydbgserver.target.events import WatchKind
+from pydbgserver.testing.memory import SimRegion
+
+if TYPE_CHECKING:
+    from pydbgserver.testing.sim import SimProcess
+
+ALLOCATIONS = 0x7FFFF7000000
+LIBRARY = LoadedLibrary("/lib/libsim.so.1", 0x7FFFF7E00000, 0x7FFFF7C00000, 0x7FFFF7DF0000)
+MAIN_LINK_MAP = 0x7FFFF7FFE2E0
+AUXV = b"".join(number.to_bytes(8, "little") for number in (6, 4096, 9, 0x401000, 0, 0))
+
+
+class _Capability:
+    def __init__(self, process: SimProcess) -> None:
+        self.process = process
+
+
+class SimHardwareDebug(_Capability, HardwareDebug):
+    """Four debug registers; each request takes one."""
+
+    slots = 4
+
+    def __init__(self, process: SimProcess) -> None:
+        super().__init__(process)
+        self.used: list[tuple[WatchKind, int, int]] = []
+
+    def insert(self, kind: WatchKind, address: int, length: int) -> None:
+        if kind is WatchKind.READ:
+            raise Unsupported("x86 has no read watchpoints")
+        if (kind, address, length) in self.used:
+            return
+        if len(self.used) == self.slots or length not in (1, 2, 4, 8) or address % length:
+            raise NoDebugRegister("no debug register can take it")
+        self.used.append((kind, address, length))
+
+    def remove(self, kind: WatchKind, address: int, length: int) -> None:
+        if (kind, address, length) in self.used:
+            self.used.remove((kind, address, length))
+
+
+class SimMemoryMap(_Capability, MemoryMap):
+    """The regions of the process' `SimMemory`."""
+
+    page_size = 4096
+
+    def regions(self) -> Sequence[Region]:
+        return [region.public() for region in self.process.memory.regions]
+
+    def region_at(self, address: int) -> Region:
+        region = self.process.memory.region_at(address)
+        return region.public() if region is not None else Region(*self.process.memory.gap_at(address), "")
+
+    def dirty_pages(self, region: Region) -> Sequence[int] | None:
+        return None
+
+    def flags(self, region: Region) -> Sequence[str]:
+        return ("rd", "mr", "mw", "me")
+
+
+class SimMemoryAllocation(_Capability, MemoryAllocation):
+    """New regions above `ALLOCATIONS`."""
+
+    def __init__(self, process: SimProcess) -> None:
+        super().__init__(process)
+        self.allocated: set[int] = set()
+
+    def allocate(self, size: int, permissions: str) -> int:
+        if not 0 < size <= 1 << 24:
+            raise DebugError("cannot allocate that much")
+        address = max([ALLOCATIONS, *(one.end for one in self.process.memory.regions if one.start < 0x7FFFF8000000)])
+        address = (address + 0xFFF) & ~0xFFF
+        self.process.memory.map(SimRegion(address, bytearray((size + 0xFFF) & ~0xFFF), permissions))
+        self.allocated.add(address)
+        return address
+
+    def free(self, address: int) -> None:
+        if address not in self.allocated:
+            raise BadAddress(address, 1, "free")
+        self.allocated.remove(address)
+        self.process.memory.unmap(address)
+
+
+class SimAuxv(_Capability, Auxv):
+    """Page size, entry point, end."""
+
+    def auxv(self) -> bytes:
+        return AUXV
+
+
+class SimSharedLibraries(_Capability, SharedLibraries):
+    """One library."""
+
+    def libraries(self) -> tuple[int, Sequence[LoadedLibrary]]:
+        return MAIN_LINK_MAP, (LIBRARY,)
+
+    def load_address(self, path: str) -> int | None:
+        if path == LIBRARY.name:
+            return LIBRARY.load_bias
+        starts = [region.start for region in self.process.memory.regions if region.name == path]
+        return min(starts, default=None)
+
+
+class SimExecFile(_Capability, ExecFile):
+    """`SimProcess.program`."""
+
+    def exec_file(self) -> str:
+        return self.process.program
+
+
+class SimSignalInfo(_Capability, SignalInfo):
+    """`SimProcess.siginfo`, by thread."""
+
+    def read_siginfo(self, tid: int) -> bytes:
+        if tid not in self.process.registers:
+            raise NoSuchThread(tid)
+        if tid not in self.process.siginfo:
+            raise DebugError(f"thread {tid} did not stop for a signal")
+        return self.process.siginfo[tid]
+
+    def write_siginfo(self, tid: int, data: bytes) -> None:
+        self.read_siginfo(tid)
+        self.process.siginfo[tid] = data
+
+
+class SimStandardStreams(_Capability, StandardStreams):
+    """What is typed gathers in `SimProcess.typed`."""
+
+    def write_stdin(self, data: bytes) -> None:
+        self.process.typed += data
+
+
+class SimThreadPlacement(_Capability, ThreadPlacement):
+    """Thread n runs on processor n modulo 4."""
+
+    def core(self, tid: int) -> int:
+        if tid not in self.process.registers:
+            raise NoSuchThread(tid)
+        return tid % 4
+
+
+class SimRegisterSnapshots(_Capability, RegisterSnapshots):
+    """Copies of all register sets."""
+
+    def __init__(self, process: SimProcess) -> None:
+        super().__init__(process)
+        self.taken: dict[int, tuple[int, dict[str, bytes]]] = {}
+        self.count = 0
+
+    def save(self, tid: int) -> int:
+        if tid not in self.process.registers:
+            raise NoSuchThread(tid)
+        self.count += 1
+        self.taken[self.count] = (tid, dict(self.process.registers[tid]))
+        return self.count
+
+    def restore(self, tid: int, snapshot: int) -> None:
+        if snapshot not in self.taken or self.taken[snapshot][0] != tid:
+            raise DebugError(f"there is no snapshot {snapshot} of thread {tid}")
+        self.process.registers[tid] = self.taken.pop(snapshot)[1]
+
+
+IMPLEMENTATIONS: dict[type, Callable[[Any], object]] = {
+    HardwareDebug: SimHardwareDebug,
+    MemoryMap: SimMemoryMap,
+    MemoryAllocation: SimMemoryAllocation,
+    Auxv: SimAuxv,
+    SharedLibraries: SimSharedLibraries,
+    ExecFile: SimExecFile,
+    SignalInfo: SimSignalInfo,
+    StandardStreams: SimStandardStreams,
+    ThreadPlacement: SimThreadPlacement,
+    RegisterSnapshots: SimRegisterSnapshots,
+}
+"""By capability, what implements it for a `SimProcess`."""

@@ -1,0 +1,414 @@
+"""A debuggee that is only made up: a `Backend` for tests of everything above it, without an OS or a CPU.
+
+Memory, registers, threads and every capability are real enough to be read and
+written. What runs is simple: a thread executes one-byte instructions in a
+straight line. A step moves the PC by one. A continued thread runs to the next
+planted breakpoint above its PC; without one it runs until something else
+happens. What else happens is a script::
+
+    backend = SimBackend(SimProcess(pid=100, threads=2))
+    backend.script.append(Stop(SignalStop(100, 100, signal=11)))
+    backend.script.append(Stop(ProcessExited(100, exit_code=42), slow=True))
+
+Each resume takes the next `Stop` of the script, if there is one, before it
+lets the program run. A fast stop is given by `resume` itself, a `slow` one by
+the next `poll`. `happen` makes something happen while the target runs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import trio
+
+from pydbgserver.arch.model import Arch
+from pydbgserver.arch.x86 import XsaveLayout, amd64
+from pydbgserver.errors import (
+    AttachError,
+    LaunchError,
+    MalformedPacket,
+    NoSuchProcess,
+    NoSuchThread,
+)
+from pydbgserver.target.api import (
+    ANY,
+    Backend,
+    HostInfo,
+    LaunchSpec,
+    Process,
+    ProcessInfo,
+    ResumeAction,
+    ResumeKind,
+    RunOptions,
+)
+from pydbgserver.target.events import (
+    BreakpointHit,
+    Execed,
+    Forked,
+    Interrupted,
+    ProcessExited,
+    StepDone,
+    StopEvent,
+    ThreadEvent,
+    ThreadExited,
+    ThreadStarted,
+)
+from pydbgserver.testing.capabilities import IMPLEMENTATIONS
+from pydbgserver.testing.memory import SimMemory, SimRegion
+
+Kind = TypeVar("Kind")
+
+CODE = 0x401000
+DATA = 0x404000
+STACK = 0x7FFFFFFDE000
+REGION_SIZE = 0x1000
+PROGRAM = "/usr/bin/program"
+TRIPLE = "x86_64-pc-linux-gnu"
+
+AVX_LAYOUT = XsaveLayout(0b111, 832, {2: (576, 256)})
+"""x87, SSE and AVX, where every x86 CPU with XSAVE has them."""
+
+
+def sim_arch() -> Arch:
+    """x86-64 with AVX."""
+    return amd64(AVX_LAYOUT)
+
+
+def default_memory() -> SimMemory:
+    """A page of code, one of data and one of stack. The code's bytes count up from 0."""
+    return SimMemory(
+        [
+            SimRegion(CODE, bytearray(range(256)) * (REGION_SIZE // 256), "rx", PROGRAM),
+            SimRegion(DATA, bytearray(REGION_SIZE), "rw", PROGRAM),
+            SimRegion(STACK, bytearray(REGION_SIZE), "rw", "[stack]", "stack"),
+        ]
+    )
+
+
+@dataclass(slots=True)
+class Stop:
+    """What one resume leads to: `events`, the one to report first first. `slow`: not within the resume's budget."""
+
+    events: tuple[StopEvent, ...]
+    slow: bool
+
+    def __init__(self, *events: StopEvent, slow: bool = False) -> None:
+        self.events = events
+        self.slow = slow
+
+
+class SimProcess(Process):
+    """One made-up process.
+
+    `registers`: by thread and register set, the raw bytes. `breakpoints`: addresses of the planted traps.
+    `typed`: what was written to its stdin. `without`: capabilities it is to lack. `ended`: "killed", "detached" or
+    "detached stopped" once it is no longer debugged, else "".
+    """
+
+    def __init__(
+        self,
+        pid: int = 100,
+        *,
+        threads: int = 1,
+        name: str = "program",
+        attached: bool = False,
+        memory: SimMemory | None = None,
+        arch: Arch | None = None,
+        without: Iterable[type] = (),
+    ) -> None:
+        self.pid = pid
+        self.attached = attached
+        self.arch = arch or sim_arch()
+        self.memory = memory or default_memory()
+        self.name = name
+        self.program = PROGRAM
+        self.breakpoints: set[int] = set()
+        self.siginfo: dict[int, bytes] = {}
+        self.typed = bytearray()
+        self.ended = ""
+        self.registers: dict[int, dict[str, bytes]] = {}
+        self.without = frozenset(without)
+        self._capabilities: dict[type, object] = {}
+        self._backend: SimBackend | None = None
+        for index in range(threads):
+            self.add_thread(pid + index)
+
+    def add_thread(self, tid: int) -> None:
+        """A new thread, its PC at the beginning of the code."""
+        self.registers[tid] = {one.name: one.initial or bytes(one.size) for one in self.arch.regsets}
+        self.set_pc(tid, CODE)
+        self._set(tid, self.arch.sp.number, STACK + REGION_SIZE // 2)
+
+    def remove_thread(self, tid: int) -> None:
+        """The thread is gone."""
+        self.registers.pop(tid, None)
+
+    def _set(self, tid: int, number: int, value: int) -> None:
+        register = self.arch.register(number)
+        name, data = self.arch.write(register, value.to_bytes(register.width, "little"), self.registers[tid])
+        self.registers[tid][name] = data
+
+    def pc(self, tid: int) -> int:
+        """The thread's program counter."""
+        return int.from_bytes(self.arch.read(self.arch.pc, self._sets(tid)), "little")
+
+    def set_pc(self, tid: int, address: int) -> None:
+        """Move the thread."""
+        self._set(tid, self.arch.pc.number, address)
+
+    def _sets(self, tid: int) -> dict[str, bytes]:
+        if self.ended:
+            raise NoSuchProcess(self.pid)
+        try:
+            return self.registers[tid]
+        except KeyError:
+            raise NoSuchThread(tid) from None
+
+    def _alive(self) -> None:
+        if self.ended:
+            raise NoSuchProcess(self.pid)
+
+    # The contract of `Process`.
+
+    def threads(self) -> Sequence[int]:
+        self._alive()
+        return list(self.registers)
+
+    def thread_name(self, tid: int) -> str:
+        self._sets(tid)
+        return self.name
+
+    def read_memory(self, address: int, length: int) -> bytes:
+        self._alive()
+        return self.memory.read(address, length)
+
+    def write_memory(self, address: int, data: bytes) -> None:
+        self._alive()
+        self.memory.write(address, data)
+
+    def read_regset(self, tid: int, name: str) -> bytes:
+        return self._sets(tid)[name]
+
+    def write_regset(self, tid: int, name: str, data: bytes) -> None:
+        sets = self._sets(tid)
+        if len(data) != len(sets[name]):
+            raise MalformedPacket(f"register set {name} has {len(sets[name])} bytes")
+        sets[name] = data
+
+    def insert_breakpoint(self, address: int, kind: int) -> None:
+        self.read_memory(address, 1)
+        self.breakpoints.add(address)
+
+    def remove_breakpoint(self, address: int, kind: int) -> None:
+        self._alive()
+        self.breakpoints.discard(address)
+
+    def kill(self) -> None:
+        self._end("killed")
+
+    def detach(self, *, stopped: bool = False) -> None:
+        self._end("detached stopped" if stopped else "detached")
+
+    def capability(self, kind: type[Kind]) -> Kind | None:
+        if kind in self.without:
+            return None
+        if kind not in self._capabilities and kind in IMPLEMENTATIONS:
+            self._capabilities[kind] = IMPLEMENTATIONS[kind](self)
+        found = self._capabilities.get(kind)
+        return found if isinstance(found, kind) else None
+
+    def _end(self, how: str) -> None:
+        self._alive()
+        self.ended = how
+        self.breakpoints.clear()
+        if self._backend is not None:
+            self._backend.forget(self.pid)
+
+    def belongs_to(self, backend: SimBackend) -> None:
+        """The backend that holds it, which is told of its end."""
+        self._backend = backend
+
+
+class SimBackend(Backend):
+    """The made-up machine. For the test to look at: `resumed` (the actions of each resume), `launched` (each launch),
+    `interrupts` (how often one was asked for), `options` (the last ones set), `released` (None, or kill_launched).
+
+    `attachable`: the processes that `attach` finds, by pid; `programs`: the names that `launch` finds, None for all.
+    """
+
+    def __init__(self, *processes: SimProcess, script: Iterable[Stop] = ()) -> None:
+        self.live: dict[int, SimProcess] = {}
+        self.script: deque[Stop] = deque(script)
+        self.resumed: list[Sequence[ResumeAction]] = []
+        self.launched: list[LaunchSpec] = []
+        self.interrupts = 0
+        self.options = RunOptions()
+        self.released: bool | None = None
+        self.attachable: dict[int, SimProcess] = {}
+        self.programs: frozenset[str] | None = None
+        self._pending: deque[tuple[StopEvent, ...]] = deque()
+        self._activity = trio.Event()
+        self._next_pid = 1000
+        for process in processes:
+            self.add(process)
+
+    @property
+    def processes(self) -> Mapping[int, Process]:  # type: ignore[override]
+        return self.live
+
+    def add(self, process: SimProcess) -> None:
+        """Debug `process` from now on."""
+        process.belongs_to(self)
+        self.live[process.pid] = process
+
+    def forget(self, pid: int) -> None:
+        """`pid` is not debugged any more."""
+        self.live.pop(pid, None)
+
+    # What happens.
+
+    def happen(self, *events: StopEvent) -> None:
+        """Something stops the running target; `poll` will report it."""
+        self._pending.append(events)
+        self._activity.set()
+
+    def output(self, pid: int, data: bytes) -> None:
+        """The debuggee prints to a terminal that the server owns."""
+        if self.on_output is not None:
+            self.on_output(pid, data)
+
+    def _come_true(self, events: Sequence[StopEvent]) -> Sequence[StopEvent]:
+        for event in events:
+            self._apply(event)
+        return events
+
+    def _apply(self, event: StopEvent) -> None:
+        """Bring the made-up world to where `event` says it is."""
+        process = self.live.get(event.pid)
+        if process is None:
+            return
+        if isinstance(event, ProcessExited):
+            self.forget(event.pid)
+            process.ended = "exited"
+        elif isinstance(event, BreakpointHit):
+            process.set_pc(event.tid, event.address)
+        elif isinstance(event, Forked):
+            child = SimProcess(event.child_pid, name=process.name, arch=process.arch, attached=process.attached)
+            child.memory = process.memory
+            self.add(child)
+        elif isinstance(event, Execed):
+            process.program = event.path
+            process.breakpoints.clear()
+            process.registers = {process.pid: next(iter(process.registers.values()))}
+        elif isinstance(event, ThreadStarted):
+            process.add_thread(event.tid)
+        elif isinstance(event, ThreadExited):
+            process.remove_thread(event.tid)
+
+    def _run(self, actions: Sequence[ResumeAction]) -> Sequence[StopEvent]:
+        """The straight-line program: steps end at once, a breakpoint ahead is reached at once."""
+        for process in self.live.values():
+            for tid in process.threads():
+                event = self._run_thread(process, tid, actions)
+                if event is not None:
+                    return [event]
+        return ()
+
+    def _run_thread(self, process: SimProcess, tid: int, actions: Sequence[ResumeAction]) -> ThreadEvent | None:
+        action = next((one for one in actions if one.pid in (ANY, process.pid) and one.tid in (ANY, tid)), None)
+        if action is None or action.kind is ResumeKind.STOP:
+            return None
+        pc = process.pc(tid)
+        if action.kind is ResumeKind.CONTINUE:
+            ahead = min((one for one in process.breakpoints if one > pc), default=None)
+            if ahead is None:
+                return None
+            process.set_pc(tid, ahead)
+            return BreakpointHit(process.pid, tid, ahead)
+        process.set_pc(tid, action.range_end if action.kind is ResumeKind.RANGE_STEP else pc + 1)
+        return StepDone(process.pid, tid)
+
+    # The contract of `Backend`.
+
+    def launch(self, spec: LaunchSpec) -> Process:
+        self.launched.append(spec)
+        if self.programs is not None and spec.program not in self.programs:
+            raise LaunchError(f"No such file or directory: {spec.program}", 2)
+        process = SimProcess(self._new_pid())
+        process.program = spec.program
+        self.add(process)
+        return process
+
+    def _new_pid(self) -> int:
+        self._next_pid += 100
+        return self._next_pid
+
+    def attach(self, pid: int) -> Process:
+        process = self.attachable.pop(pid, None)
+        if process is None:
+            raise AttachError(f"there is no process {pid}", 3)
+        process.attached = True
+        self.add(process)
+        return process
+
+    def resume(self, actions: Sequence[ResumeAction], *, budget_us: int = 0) -> Sequence[StopEvent]:
+        self.resumed.append(tuple(actions))
+        if self._pending:
+            return self._come_true(self._pending.popleft())
+        if not self.script:
+            return self._run(actions)
+        stop = self.script.popleft()
+        if not stop.slow:
+            return self._come_true(stop.events)
+        self.happen(*stop.events)
+        return ()
+
+    def poll(self, *, budget_us: int = 0) -> Sequence[StopEvent]:
+        if not self._pending:
+            return ()
+        return self._come_true(self._pending.popleft())
+
+    def interrupt(self) -> None:
+        self.interrupts += 1
+        if not self._pending:
+            for pid, process in self.live.items():
+                self.happen(Interrupted(pid, process.threads()[0]))
+                return
+
+    async def wait_activity(self) -> None:
+        if not self._pending:
+            self._activity = trio.Event()
+            await self._activity.wait()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    def host_info(self) -> HostInfo:
+        return HostInfo(TRIPLE, 8, "little", "sim", "6.1.0", "6.1.0-sim", "#1 SMP", "debian")
+
+    def _info(self, process: SimProcess) -> ProcessInfo:
+        return ProcessInfo(
+            process.pid, 1, 1000, 1000, 1000, 1000, process.program, (process.program, "argument"), TRIPLE
+        )
+
+    def process_info(self, pid: int) -> ProcessInfo:
+        process = self.live.get(pid) or self.attachable.get(pid)
+        if process is None:
+            raise NoSuchProcess(pid)
+        return self._info(process)
+
+    def list_processes(self) -> Sequence[ProcessInfo]:
+        return [self._info(process) for process in (*self.live.values(), *self.attachable.values())]
+
+    def set_options(self, options: RunOptions) -> None:
+        self.options = options
+
+    def release(self, *, kill_launched: bool = False) -> None:
+        self.released = kill_launched
+        for process in list(self.live.values()):
+            if kill_launched and not process.attached:
+                process.kill()
+            else:
+                process.detach()

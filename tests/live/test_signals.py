@@ -1,0 +1,144 @@
+"""Signals stopped at, passed, swallowed, injected; job control; faults."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+
+from pydbgserver.target.api import ResumeAction, ResumeKind, RunOptions
+from pydbgserver.target.capabilities import SignalInfo
+from pydbgserver.target.events import Interrupted, ProcessExited, SignalStop, StepDone
+from tests.live.debuggee import CONTINUE, STEP, Debuggee, Debuggees, state_of
+
+
+def deliver(number: int) -> ResumeAction:
+    return ResumeAction(ResumeKind.CONTINUE, signal=number)
+
+
+def test_stopped_at_then_passed(debuggees: Debuggees) -> None:
+    target = debuggees.launch("signals", "self")
+    assert target.run() == [SignalStop(target.pid, target.pid, signal.SIGUSR1)]
+    assert target.run(deliver(signal.SIGUSR1)) == [SignalStop(target.pid, target.pid, signal.SIGUSR2)]
+    assert target.run(deliver(signal.SIGUSR2)) == [ProcessExited(target.pid, exit_code=0)]
+    assert "handled 2" in target.output()
+
+
+def test_swallowed(debuggees: Debuggees) -> None:
+    target = debuggees.launch("signals", "self")
+    target.run()
+    assert target.run(CONTINUE) == [SignalStop(target.pid, target.pid, signal.SIGUSR2)]
+    assert target.run(CONTINUE) == [ProcessExited(target.pid, exit_code=0)]
+    assert "handled 0" in target.output()
+
+
+def test_passed_without_a_stop(debuggees: Debuggees) -> None:
+    debuggees.backend.set_options(RunOptions(pass_signals=frozenset({signal.SIGUSR1, signal.SIGUSR2})))
+    target = debuggees.launch("signals", "self")
+    assert target.run() == [ProcessExited(target.pid, exit_code=0)]
+    assert "handled 2" in target.output()
+
+
+def test_a_signal_of_the_clients_own_making(debuggees: Debuggees) -> None:
+    target, child = debuggees.attach("signals")
+    assert target.run(deliver(signal.SIGUSR2)) == [ProcessExited(target.pid, exit_code=0)]
+    assert child.stdout is not None
+    assert child.stdout.read() == b"got 12\nhandled 1\n"
+
+
+def test_siginfo_is_read_and_written(debuggees: Debuggees) -> None:
+    target, _ = debuggees.attach("signals")
+    target.start()
+    os.kill(target.pid, signal.SIGUSR1)
+    assert target.wait() == [SignalStop(target.pid, target.pid, signal.SIGUSR1)]
+    info = target.process.capability(SignalInfo)
+    assert info is not None
+    number, _, code, sender = struct.unpack_from("<iii4xi", info.read_siginfo(target.pid))
+    assert (number, code, sender) == (signal.SIGUSR1, 0, os.getpid())
+
+
+def test_segmentation_fault_and_death_of_it(debuggees: Debuggees) -> None:
+    target = debuggees.launch("segfault", "0x40")
+    assert target.run() == [SignalStop(target.pid, target.pid, signal.SIGSEGV)]
+    info = target.process.capability(SignalInfo)
+    assert info is not None
+    assert struct.unpack_from("<16xQ", info.read_siginfo(target.pid)) == (0x40,)
+    assert target.run(deliver(signal.SIGSEGV)) == [ProcessExited(target.pid, signal=signal.SIGSEGV)]
+
+
+def test_interrupt_of_a_busy_loop(debuggees: Debuggees) -> None:
+    target, _ = debuggees.attach("spinner")
+    target.start()
+    assert target.interrupt() == [Interrupted(target.pid, target.pid)]
+    before = target.register(target.pid, "rip")
+    assert target.run(STEP) == [StepDone(target.pid, target.pid)]
+    assert target.register(target.pid, "rip") != before or before
+
+
+def test_signals_racing_with_steps_are_neither_lost_nor_doubled(debuggees: Debuggees) -> None:
+    target, _ = debuggees.attach("spinner")
+    sent = received = 0
+    while received < 100:
+        if sent == received:
+            os.kill(target.pid, signal.SIGUSR1)
+            sent += 1
+        (event,) = target.run(STEP)
+        if event == SignalStop(target.pid, target.pid, signal.SIGUSR1):
+            received += 1
+        else:
+            assert event == StepDone(target.pid, target.pid)
+    assert target.run(STEP) == [StepDone(target.pid, target.pid)]
+
+
+def test_signal_during_the_step_over_a_trap(debuggees: Debuggees) -> None:
+    target = debuggees.launch("loop", "50")
+    tick = target.plant("tick")
+    target.run()
+    signals = hits = 0
+    for _ in range(20):
+        os.kill(target.pid, signal.SIGUSR1)
+        (event,) = target.run()
+        assert event == SignalStop(target.pid, target.pid, signal.SIGUSR1)
+        signals += 1
+        (event,) = target.run()
+        assert getattr(event, "address", None) == tick
+        hits += 1
+    assert (signals, hits) == (20, 20)
+
+
+def stopped_by_job_control(target: Debuggee) -> None:
+    os.kill(target.pid, signal.SIGSTOP)
+    assert target.wait() == [SignalStop(target.pid, target.pid, signal.SIGSTOP)]
+    target.start(deliver(signal.SIGSTOP))
+
+
+def test_job_control_stop_is_real_until_sigcont(debuggees: Debuggees) -> None:
+    target, _ = debuggees.attach("spinner")
+    target.start()
+    stopped_by_job_control(target)
+    assert target.interrupt() == [Interrupted(target.pid, target.pid)]
+    target.start()
+    os.kill(target.pid, signal.SIGCONT)
+    assert target.wait() == [SignalStop(target.pid, target.pid, signal.SIGCONT)]
+    target.start(deliver(signal.SIGCONT))
+    assert target.interrupt() == [Interrupted(target.pid, target.pid)]
+
+
+def test_detach_leaves_a_job_stopped_process_stopped(debuggees: Debuggees) -> None:
+    child = debuggees.start("spinner")
+    os.kill(child.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+    target = debuggees.attach_to(child.pid, "spinner")
+    target.process.detach()
+    assert state_of(child.pid) == "T"
+
+
+def test_a_job_stopped_process_runs_when_it_is_resumed(debuggees: Debuggees) -> None:
+    child = debuggees.start("spinner")
+    os.kill(child.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+    target = debuggees.attach_to(child.pid, "spinner")
+    target.start()
+    assert target.interrupt() == [Interrupted(target.pid, target.pid)]
+    target.process.detach()
+    assert state_of(child.pid) == "R"

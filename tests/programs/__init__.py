@@ -1,0 +1,60 @@
+"""The programs that tests and benchmarks debug: one behaviour each, compiled when first asked for.
+
+Each program says "ready" on its stdout when it is where its first comment says, and then waits in the
+kernel (or spins, where that is its behaviour); nothing in them sleeps or polls for time.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+SOURCES = Path(__file__).parent
+COMPILER = {".c": "gcc", ".cc": "g++"}
+FLAGS = ("-g", "-O0", "-Wall", "-Wextra", "-Werror", "-pthread")
+SHARED_LIBRARIES = frozenset({"library"})
+
+
+class Programs:
+    """Compiles programs into `directory`, each at most once."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._built: dict[str, Path] = {}
+
+    def __call__(self, name: str) -> Path:
+        """The path of the compiled program (or shared library) `name`.
+
+        Raises KeyError when there is no such source, RuntimeError with the compiler's words when it refuses.
+        """
+        if name not in self._built:
+            self._built[name] = self._compile(name)
+        return self._built[name]
+
+    def _compile(self, name: str) -> Path:
+        source = source_of(name)
+        shared = name in SHARED_LIBRARIES
+        output = self.directory / (f"{name}.so" if shared else name)
+        flags = (*FLAGS, "-shared", "-fPIC") if shared else FLAGS
+        command = [COMPILER[source.suffix], *flags, "-o", str(output), str(source)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        if result.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}\n{result.stderr}")
+        return output
+
+
+def source_of(name: str) -> Path:
+    """The source file of the program `name`; KeyError when there is none."""
+    for suffix in COMPILER:
+        source = SOURCES / f"{name}{suffix}"
+        if source.exists():
+            return source
+    raise KeyError(name)
+
+
+def line_of(name: str, text: str) -> int:
+    """The number (from 1) of the first line of the program's source that contains `text`."""
+    for number, line in enumerate(source_of(name).read_text().splitlines(), start=1):
+        if text in line:
+            return number
+    raise KeyError(f"{text!r} in {name}")

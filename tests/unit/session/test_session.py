@@ -1,0 +1,239 @@
+"""Dispatch, selection, and what runs when."""
+
+from __future__ import annotations
+
+import pytest
+
+from pydbgserver.rsp.registry import REGISTRY
+from pydbgserver.session.session import Session, SessionOptions
+from pydbgserver.target.capabilities import Auxv
+from pydbgserver.target.events import BreakpointHit, Forked, ProcessExited, SignalStop, StepDone
+from pydbgserver.testing.sim import SimProcess, Stop
+from tests.sim.conversation import GDB13, PID, Conversation, fields, gdb, lldb
+
+
+def test_unknown_packets_get_the_empty_reply() -> None:
+    talk = gdb()
+    for packet in ("vMustReplyEmpty", "qNoSuch", "jNoSuch:{}", "b", "t0:0,0", "MultiMemRead:ranges:0,1;", "Z5,0,1", ""):
+        assert talk.ask(packet) == ""
+
+
+def test_a_bug_is_logged_answered_and_survived(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    talk = gdb()
+
+    def broken(*_: object) -> bytes:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(talk.process, "read_memory", broken)
+    assert talk.ask("m401000,4") == "E01"
+    assert talk.ask("X401000,0:") == "OK"
+    logged = capfd.readouterr().err
+    assert "ZeroDivisionError: ours" in logged and "m401000,4" in logged
+
+
+def test_a_feature_that_was_advertised_never_answers_empty() -> None:
+    talk = gdb(SimProcess(PID, without=[Auxv]))
+    assert talk.ask("qXfer:auxv:read::0,100").startswith("E")
+
+
+def test_an_oversize_packet_gets_an_error() -> None:
+    assert gdb().session.oversize().startswith(b"E.")
+    assert Conversation().session.oversize() == b"E01"
+
+
+def test_disabled_packets_are_unknown() -> None:
+    options = SessionOptions(disabled_packets=frozenset({"vCont", "threads"}))
+    talk = Conversation(SimProcess(PID), options=options)
+    assert [talk.ask(one) for one in ("vCont?", "vCont;c", "qfThreadInfo", "qXfer:threads:read::0,10")] == [""] * 4
+    assert talk.ask("qC") == "QC64"
+
+
+def test_disable_packet_names_packets_that_there_are() -> None:
+    from pydbgserver.session.session import DISABLED_PACKETS
+
+    for names in DISABLED_PACKETS.values():
+        assert all(name in REGISTRY for name in names)
+
+
+def test_without_a_process() -> None:
+    talk = Conversation(before=[GDB13])
+    assert talk.ask("?") == "W00"
+    assert talk.ask("qXfer:threads:read::0,100") == "l<threads>\n</threads>\n"
+    for packet in ("g", "m0,1", "vCont;c", "c", "Hg0", "qC", "D", "qAttached", "Z0,401000,1"):
+        assert talk.ask(packet).startswith("E"), packet
+    assert Conversation(before=["qHostInfo"]).ask("?").startswith("E")
+
+
+def test_a_slow_stop_is_reported_when_it_comes() -> None:
+    talk = gdb(script=[Stop(SignalStop(PID, PID, 11), slow=True)])
+    assert talk.raw("vCont;c") is None
+    assert talk.session.running
+    reply = talk.poll()
+    assert reply is not None and reply.startswith("T0b")
+    assert not talk.session.running
+    assert talk.poll() is None
+
+
+def test_nothing_that_needs_a_stopped_target_is_done_while_it_runs() -> None:
+    talk = gdb()
+    assert talk.raw("vCont;c") is None
+    for packet in ("g", "p10", "vCont;c", "c", "?", "QSaveRegisterState"):
+        assert talk.ask(packet).startswith("E"), packet
+    assert talk.ask("m401000,2") == "0001"
+    assert len(talk.backend.resumed) == 1
+
+
+def test_an_interrupt_gives_one_reply() -> None:
+    talk = gdb()
+    talk.session.interrupt()
+    assert talk.backend.interrupts == 0
+    assert talk.raw("vCont;c") is None
+    talk.session.interrupt()
+    talk.session.interrupt()
+    reply = talk.poll()
+    assert reply is not None and reply.startswith("T02")
+    talk.session.interrupt()
+    assert talk.poll() is None
+
+
+def test_an_interrupt_that_lost_the_race_against_a_stop_is_dropped() -> None:
+    talk = gdb(script=[Stop(SignalStop(PID, PID, 11), slow=True)])
+    talk.raw("vCont;c")
+    talk.session.interrupt()
+    assert (talk.poll() or "").startswith("T0b")
+    talk.session.interrupt()
+    assert talk.poll() is None
+    assert talk.ask("?").startswith("T0b")
+
+
+def test_the_last_stop_can_be_asked_for_again_and_again() -> None:
+    talk = gdb(script=[Stop(SignalStop(PID, PID, 11))])
+    first = talk.ask("vCont;c")
+    assert talk.ask("?") == first == talk.ask("?")
+    assert len(talk.backend.resumed) == 1
+
+
+def test_gdb_gets_the_stops_of_several_threads_one_after_the_other() -> None:
+    process = SimProcess(PID, threads=3)
+    hits = [BreakpointHit(PID, PID + index, 0x401010) for index in range(3)]
+    talk = gdb(process, script=[Stop(*hits)])
+    talk.ask("Z0,401010,1")
+    assert [fields(talk.ask("vCont;c"))["thread"] for _ in range(3)] == ["p64.64", "p64.65", "p64.66"]
+    assert len(talk.backend.resumed) == 1
+
+
+def test_a_waiting_hit_is_dropped_with_its_breakpoint() -> None:
+    process = SimProcess(PID, threads=2)
+    talk = gdb(process, script=[Stop(BreakpointHit(PID, PID, 0x401010), BreakpointHit(PID, PID + 1, 0x401010))])
+    talk.ask("Z0,401010,1")
+    talk.ask("vCont;c")
+    talk.ask("z0,401010,1")
+    assert talk.raw("vCont;c") is None
+    assert len(talk.backend.resumed) == 2
+
+
+def test_a_waiting_hit_is_dropped_when_its_thread_was_moved() -> None:
+    process = SimProcess(PID, threads=2)
+    talk = gdb(process, script=[Stop(BreakpointHit(PID, PID, 0x401010), BreakpointHit(PID, PID + 1, 0x401010))])
+    talk.ask("Z0,401010,1")
+    talk.ask("vCont;c")
+    talk.ask("Hgp64.65")
+    talk.ask("P10=0020400000000000")
+    talk.raw("vCont;c")
+    assert len(talk.backend.resumed) == 2
+
+
+def test_a_waiting_hit_outlives_the_removal_around_a_step() -> None:
+    """gdb takes breakpoints out while it steps one thread, and puts them back before it lets all run."""
+    process = SimProcess(PID, threads=2)
+    talk = gdb(process, script=[Stop(BreakpointHit(PID, PID, 0x401010), BreakpointHit(PID, PID + 1, 0x401010))])
+    talk.ask("Z0,401010,1")
+    talk.ask("vCont;c")
+    talk.ask("z0,401010,1")
+    assert fields(talk.ask("vCont;s:p64.64"))["thread"] == "p64.64"
+    talk.ask("Z0,401010,1")
+    assert fields(talk.ask("vCont;c:p64.-1"))["thread"] == "p64.65"
+
+
+def test_lldb_gets_all_stops_at_once() -> None:
+    process = SimProcess(PID, threads=2)
+    talk = lldb(process, script=[Stop(BreakpointHit(PID, PID, 0x401010), SignalStop(PID, PID + 1, 11))])
+    talk.ask("vCont;c")
+    assert fields(talk.ask("qThreadStopInfo65"))["reason"] == "signal"
+    assert talk.raw("vCont;c") is None
+    assert len(talk.backend.resumed) == 2
+
+
+def test_events_that_nobody_waits_for_are_kept_for_the_next_client() -> None:
+    talk = Conversation(SimProcess(PID))
+    talk.backend.happen(SignalStop(PID, PID, 11), StepDone(PID, PID))
+    assert talk.poll() is None
+    talk.ask(GDB13)
+    assert talk.ask("?").startswith("T0b")
+    assert talk.ask("?").startswith("T0b")
+
+
+def test_an_exit_selects_another_process() -> None:
+    talk = gdb(SimProcess(PID), SimProcess(200), script=[Stop(ProcessExited(PID, exit_code=0))])
+    assert talk.ask("vCont;c") == "W00;process:64"
+    assert talk.ask("qC") == "QCpc8.c8"
+    assert talk.ask("?") == "W00;process:64"
+
+
+def test_a_fork_child_can_be_selected_and_let_go() -> None:
+    talk = gdb(script=[Stop(Forked(PID, PID, 200))])
+    talk.ask("vCont;c")
+    child = talk.backend.live[200]
+    assert talk.ask("qfThreadInfo") == "mp64.64,pc8.c8"
+    assert talk.ask("Hgpc8.c8") == "OK"
+    assert talk.ask("D;00000000000000c8") == "OK"
+    assert child.ended == "detached"
+    assert talk.ask("qC") == "QCp64.64"
+
+
+def test_output_reaches_a_client_that_waits_and_is_held_for_one_that_does_not() -> None:
+    talk = lldb()
+    session = talk.session
+    assert session.output(PID, b"early") is None
+    assert talk.raw("vCont;c") is None
+    assert session.outbox == [b"O" + b"early".hex().encode()]
+    assert session.output(PID, b"now") == b"O6e6f77"
+
+
+def test_what_was_printed_before_a_stop_is_sent_before_it() -> None:
+    talk = lldb(script=[Stop(SignalStop(PID, PID, 11)), Stop(ProcessExited(PID, exit_code=0), slow=True)])
+    session = talk.session
+    session.collect_output = lambda: [session.output(PID, b"x")].clear()
+    assert talk.ask("vCont;c").startswith("T0b")
+    assert session.outbox == [b"O78"]
+    assert talk.raw("vCont;c") is None
+    assert talk.poll() == "W00;process:64"
+    assert session.outbox == [b"O78", b"O78"]
+
+
+def test_a_stop_outlives_its_connection() -> None:
+    talk = gdb(script=[Stop(SignalStop(PID, PID, 11))])
+    talk.ask("vCont;c")
+    later = Session(talk.backend, stops=talk.session.stops)
+    assert (later.dispatch(b"?") or b"").startswith(b"T0b")
+
+
+def test_the_end_of_the_connection_closes_the_clients_files(tmp_path: object) -> None:
+    import os
+
+    talk = gdb()
+    path = os.path.abspath(__file__)
+    assert talk.ask(f"vFile:open:{path.encode().hex()},0,0") == "F3"
+    descriptor = talk.session.files[3]
+    talk.session.connection_lost()
+    with pytest.raises(OSError):
+        os.fstat(descriptor)
+
+
+def test_statistics() -> None:
+    talk = gdb()
+    talk.ask("Z0,401010,1")
+    numbers = talk.session.statistics()
+    assert (numbers["packets"], numbers["breakpoints"], numbers["threads"]) == (4, 1, 1)
