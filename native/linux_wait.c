@@ -362,7 +362,6 @@ int linux_interrupt(int preferred) {
 /* --- handing out ----------------------------------------------------------------- */
 
 static void fill(linux_stop *stop, struct thread *thread, const struct event *event) {
-    memset(stop, 0, offsetof(linux_stop, siginfo));
     stop->pid = thread->process->pid;
     stop->tid = thread->tid;
     stop->kind = event->kind;
@@ -371,20 +370,15 @@ static void fill(linux_stop *stop, struct thread *thread, const struct event *ev
     stop->pc = thread_pc(thread);
     stop->registers_size = thread->general_valid ? thread->general_size : 0;
     memcpy(stop->registers, thread->general, sizeof thread->general);
-    stop->has_siginfo = event->kind == LINUX_STOP_SIGNAL && load_siginfo(thread);
-    if (stop->has_siginfo)
-        memcpy(stop->siginfo, &thread->siginfo, SIGINFO_SIZE);
 }
 
-static bool fill_exit(linux_stop *stop, struct process *process) {
+static void fill_exit(linux_stop *stop, const struct process *process) {
     int status = process->exit_status;
-    memset(stop, 0, offsetof(linux_stop, siginfo));
+    memset(stop, 0, sizeof *stop);
     stop->pid = stop->tid = process->pid;
     stop->kind = WIFSIGNALED(status) ? LINUX_STOP_KILLED : LINUX_STOP_EXITED;
     stop->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     stop->value = WIFEXITED(status) ? (uint64_t)WEXITSTATUS(status) : 0;
-    stop->registers_size = stop->has_siginfo = 0;
-    return true;
 }
 
 static struct thread *first_event(void) {

@@ -3,25 +3,9 @@
 #include "rsp.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
 
 static int64_t receive_once(int descriptor, uint8_t *buffer, int64_t capacity, int *is_socket)
 {
@@ -37,18 +21,19 @@ static int64_t receive_once(int descriptor, uint8_t *buffer, int64_t capacity, i
     }
 }
 
-int64_t rsp_receive(int descriptor, uint8_t *buffer, int64_t capacity, int spin_us)
+/* True when something can be read before `wait_us` are over; a signal ends the wait early. */
+static int becomes_readable(int descriptor, int wait_us)
+{
+    struct pollfd readable = {descriptor, POLLIN, 0};
+    return poll(&readable, 1, (wait_us + 999) / 1000) > 0;
+}
+
+int64_t rsp_receive(int descriptor, uint8_t *buffer, int64_t capacity, int wait_us)
 {
     int is_socket = 1;
-    int64_t got = receive_once(descriptor, buffer, capacity, &is_socket);
-    if (got != -EAGAIN || spin_us <= 0)
-        return got;
-    int64_t deadline = now_us() + spin_us;
-    do {
-        relax();
-        got = receive_once(descriptor, buffer, capacity, &is_socket);
-    } while (got == -EAGAIN && now_us() < deadline);
-    return got;
+    if (wait_us > 0 && !becomes_readable(descriptor, wait_us))
+        return -EAGAIN;
+    return receive_once(descriptor, buffer, capacity, &is_socket);
 }
 
 int64_t rsp_send(int descriptor, const uint8_t *data, int64_t length)

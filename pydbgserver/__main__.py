@@ -26,6 +26,8 @@ def main() -> int:
 
         report_failure(error, options)
         return 1
+    except KeyboardInterrupt:  # Before the event loop takes it; what was started is let go by then.
+        return 130
     return 0
 
 

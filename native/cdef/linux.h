@@ -31,7 +31,8 @@ enum linux_stop_kind {
 };
 
 /* One event. `value`: the debug register (HARDWARE), the child's pid (FORK,
- * VFORK), the system call number (SYSCALL_*), the status (THREAD_EXIT, EXITED). */
+ * VFORK), the system call number (SYSCALL_*), the status (THREAD_EXIT, EXITED).
+ * `registers`: the general register set, registers_size 0 if the thread is gone. */
 typedef struct {
     int32_t pid;
     int32_t tid;
@@ -39,10 +40,8 @@ typedef struct {
     int32_t signal;
     uint64_t pc;
     uint64_t value;
-    uint8_t siginfo[128];
     uint8_t registers[256];
     int32_t registers_size;
-    int32_t has_siginfo;
 } linux_stop;
 
 /* pid or tid -1 matches every one. The leftmost action that matches a thread counts. */

@@ -21,10 +21,11 @@ int64_t rsp_expand(const uint8_t *data, int64_t length, uint8_t *out, int64_t ca
 /* Undo '}' escapes; a '}' at the very end stays as it is. `out` may be `data`. */
 int64_t rsp_unescape(const uint8_t *data, int64_t length, uint8_t *out);
 
-/* What is there to read, without blocking: up to `capacity` bytes, 0 at the end
- * of the stream. Looks again for up to `spin_us` microseconds before -EAGAIN.
- * A descriptor that is no socket must be in non-blocking mode. */
-int64_t rsp_receive(int descriptor, uint8_t *buffer, int64_t capacity, int spin_us);
+/* What is there to read: up to `capacity` bytes, 0 at the end of the stream.
+ * Sleeps for up to `wait_us` microseconds (rounded up to milliseconds; a signal
+ * ends it) before -EAGAIN. A descriptor that is no socket must be in
+ * non-blocking mode. */
+int64_t rsp_receive(int descriptor, uint8_t *buffer, int64_t capacity, int wait_us);
 
 /* One non-blocking send without SIGPIPE on sockets: how many bytes went out. */
 int64_t rsp_send(int descriptor, const uint8_t *data, int64_t length);

@@ -6,10 +6,14 @@ Options come first; everything after PROG belongs to it.
 from __future__ import annotations
 
 from pydbgserver.cli.comm import parse_comm
-from pydbgserver.cli.table import NONE, OPTIONAL, REQUIRED, Draft, Row, add_channels, answer, apply_option, put, take
+from pydbgserver.cli.table import NONE, OPTIONAL, REQUIRED, add_channels, answer, apply_option, put, take
 from pydbgserver.cli.words import channels, help_answer, selftest_answer, version_answer
 from pydbgserver.errors import UsageError
 from pydbgserver.options import Answer, Options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pydbgserver.cli.table import Draft, Row
 
 DISABLEABLE = {
     "vCont": "All vCont packets",

@@ -11,10 +11,14 @@ import os
 
 from pydbgserver.cli.comm import parse_lldb, parse_number
 from pydbgserver.cli.gdbserver import OPTIONS as GDBSERVER_OPTIONS
-from pydbgserver.cli.table import NONE, REQUIRED, Draft, Row, add_channels, answer, apply_option, ignore, put, take
+from pydbgserver.cli.table import NONE, REQUIRED, add_channels, answer, apply_option, ignore, put, take
 from pydbgserver.cli.words import channels, help_answer
 from pydbgserver.errors import UsageError
 from pydbgserver.options import DESCRIPTOR, Answer, Endpoint, Options
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pydbgserver.cli.table import Draft, Row
 
 LOG_FILE_VARIABLE = "LLDB_DEBUGSERVER_LOG_FILE"
 LOG_CHANNELS_VARIABLE = "LLDB_SERVER_LOG_CHANNELS"

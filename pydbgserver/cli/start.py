@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from pydbgserver.errors import DebugError, UsageError
-from pydbgserver.options import TCP, Options
+from pydbgserver.options import Options
 from pydbgserver.server.listen import Listener, is_loopback, open_listener
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pydbgserver.session.session import SessionOptions
     from pydbgserver.target.api import Backend, LaunchSpec, Process
@@ -139,8 +139,7 @@ def _announce(options: Options, listener: Listener) -> None:
     if listener.host and not is_loopback(listener.host):
         _say(f"warning: whoever can reach {listener.host} port {listener.port} can run programs as you", lldb=False)
     if not told:
-        what = "port " if options.endpoint.kind == TCP else ""
-        _say(f"Listening on {what}{listener.place}", lldb=False)
+        _say(listener.listening, lldb=False)
         for line in connect_lines(options, listener):
             _say(line, lldb=False)
 

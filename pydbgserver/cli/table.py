@@ -6,19 +6,24 @@ rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pydbgserver.errors import UsageError
-from pydbgserver.options import Answer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from pydbgserver.options import Answer
+
+    Draft: TypeAlias = dict[str, object]
+    """Settings gathered so far, by their names in `Options`."""
+
+    Apply: TypeAlias = Callable[[Draft, str], Answer | None]
+    Row: TypeAlias = tuple[int, Apply]
+    """Whether the option has a value, and what it does to the draft; an `Answer` ends the parsing."""
 
 NONE, REQUIRED, OPTIONAL = range(3)
 """Whether an option has a value. REQUIRED: ``--x=v`` or ``--x v``. OPTIONAL: ``--x`` or ``--x=v``."""
-
-Draft = dict[str, object]
-"""Settings gathered so far, by their names in `Options`."""
-
-Apply = Callable[[Draft, str], "Answer | None"]
-Row = tuple[int, Apply]
 
 
 def put(name: str, value: object) -> Row:

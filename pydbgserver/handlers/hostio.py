@@ -139,7 +139,7 @@ def file_size(session: Session, path: str) -> str:
     try:
         return f"F{os.stat(path).st_size:016x}"
     except (OSError, ValueError) as error:
-        failure = DebugError(str(error))
+        failure = DebugError(f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error))
         failure.code = NO_SUCH_FILE
         raise failure from error
 

@@ -71,7 +71,7 @@ def _describe(path: str, triple: str) -> dict[str, Any]:
             raise ValueError(f"{path} is not a file")
         identity = build_id(path)
     except (OSError, ValueError) as error:
-        failure = DebugError(str(error))
+        failure = DebugError(f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error))
         failure.code = NO_SUCH_MODULE
         raise failure from error
     fields: dict[str, Any] = {"file_offset": 0, "file_path": path, "file_size": status.st_size, "triple": triple}

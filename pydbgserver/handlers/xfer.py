@@ -6,7 +6,7 @@ the client reads does not tear it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from pydbgserver.arch import tdesc
 from pydbgserver.errors import DebugError, MalformedPacket, Unsupported
@@ -134,25 +134,37 @@ def write_signal_info(session: Session, annex: str, offset: int, data: bytes) ->
 
 @_readable("libraries-svr4", "augmented-libraries-svr4-read+")
 def libraries(session: Session, annex: str) -> bytes:
-    """The link map. The annex may ask for one namespace (lmid) and for the part from the entry `start` on, whose
-    predecessor is `prev`: a client that knows the beginning of the list asks for what has been added."""
+    """The link map. The annex may ask for one namespace (lmid), and for the part from the entry `start` on: a client
+    that knows the list up to `prev` asks for what has been added. If `prev` is not what comes before, nothing is
+    given, and the client reads the whole list."""
     capability = session.process.capability(SharedLibraries)
     if capability is None:
         raise Unsupported("the target has no list of libraries")
     main, entries = capability.libraries()
     options = _annex_options(annex)
     start = options.get("start", 0)
-    if "lmid" in options:
+    if options.get("lmid") and any(one.namespace for one in entries):
         entries = [one for one in entries if one.namespace == options["lmid"]]
     if start:
-        known = [one.link_map for one in entries]
-        entries = entries[known.index(start) :] if start in known else []
-    head = f' main-lm="{main:#x}"' if main and not start else ""
+        entries = _from_entry(entries, start, options.get("prev"), main)
+    # lldb 19 takes main-lm for the place of the pointer to r_debug (ProcessGDBRemote::GetImageInfoAddress), reads the
+    # load bias there and never sees another library of a position independent program; lldb-server leaves it out.
+    head = f' main-lm="{main:#x}"' if main and not start and not session.dialect.is_lldb else ""
     body = "".join(_library_line(one) for one in entries)
     return f'<library-list-svr4 version="1.0"{head}>{body}</library-list-svr4>'.encode("utf-8", "surrogateescape")
 
 
+def _from_entry(entries: Sequence[LoadedLibrary], start: int, prev: int | None, main: int) -> Sequence[LoadedLibrary]:
+    maps = [one.link_map for one in entries]
+    if start not in maps:
+        return ()
+    index = maps.index(start)
+    before = maps[index - 1] if index else main
+    return entries[index:] if prev in (None, before) else ()
+
+
 def _library_line(library: LoadedLibrary) -> str:
+    """gdb 13 insists on `lmid`, which is the address of the namespace's r_debug structure in gdbserver 13."""
     name = library.name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return (
         f'<library name="{name}" lm="{library.link_map:#x}" l_addr="{library.load_bias:#x}" '

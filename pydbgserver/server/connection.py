@@ -15,7 +15,7 @@ import trio
 from pydbgserver import logs
 from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.framing import Control, Framing
-from pydbgserver.server.spinning import Spinning, processors
+from pydbgserver.server.patience import Patience
 from pydbgserver.session.dialect import Client
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Backend
@@ -41,7 +41,7 @@ class Connection:
         self._resumed = trio.Event()
         self._drained: trio.Event | None = None
         self._identified = False
-        self._spinning = Spinning(allowed=processors() > 1)
+        self._patience = Patience()
 
     async def serve(self) -> None:
         """Talk until the end. The client's going is no error, however it goes."""
@@ -60,24 +60,19 @@ class Connection:
     # What the client sends.
 
     async def _read(self) -> None:
-        wire, framing, session, spinning = self._wire, self.framing, self.session, self._spinning
+        wire, framing, session, patience = self._wire, self.framing, self.session, self._patience
         turns = 0
         while not session.ended:
-            budget = 0 if session.running else spinning.budget()
-            data = wire.receive(budget)
+            wait_us = 0 if session.running else patience.wait_us()
+            data = wire.receive(wait_us)
             if data is None:
-                if budget:
-                    spinning.missed()
-                before = perf_counter_ns()
-                await trio.lowlevel.wait_readable(wire.read_descriptor)
-                if not budget:
-                    spinning.woken_after(perf_counter_ns() - before)
+                await self._wait_readable(wait_us)
                 turns = 0
                 continue
             if not data:
                 return
-            if budget:
-                spinning.hit()
+            if wait_us:
+                patience.hit()
             self._take(data)
             if framing.out and not self._send():
                 await self._drain()
@@ -85,6 +80,14 @@ class Connection:
             if turns == TURNS_WITHOUT_TRIO:
                 turns = 0
                 await trio.lowlevel.checkpoint()
+
+    async def _wait_readable(self, waited_us: int) -> None:
+        """Nothing has come in `waited_us`: let the other tasks run until something does."""
+        if waited_us:
+            self._patience.missed()
+        before = perf_counter_ns()
+        await trio.lowlevel.wait_readable(self._wire.read_descriptor)
+        self._patience.woken_after(perf_counter_ns() - before)
 
     def _take(self, data: bytes) -> None:
         """Handle every packet that `data` completes."""

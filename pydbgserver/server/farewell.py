@@ -12,13 +12,14 @@ and then:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 from pydbgserver import logs
 from pydbgserver.errors import DebugError
 from pydbgserver.options import Options
 from pydbgserver.session.session import Session
-from pydbgserver.target.api import Backend, ResumeAction, ResumeKind, RunOptions
+from pydbgserver.target.api import Backend, ResumeAction, ResumeKind
 from pydbgserver.target.events import SignalStop, StopEvent
 
 CONTINUE_ALL = ResumeAction(ResumeKind.CONTINUE)
@@ -52,20 +53,14 @@ def kill_all(backend: Backend) -> None:
             logs.problem(f"process {process.pid}: {error}")
 
 
-def run_on(session: Session) -> None:
-    """Take every trap out and let the target run without a client, the signals that it stopped for delivered."""
-    backend = session.backend
-    backend.set_options(RunOptions(unattended=True))
-    if not session.running and backend.processes:
-        backend.resume(deliveries([*session.stops.reasons.values(), *session.stops.waiting]))
+def signals_at_stop(session: Session) -> list[StopEvent]:
+    """The signals that threads have stopped for and have not been given, whether or not the client has heard of
+    them. They belong to the program: it gets them when it runs on, or the next client is told."""
+    stops = session.stops
+    return [stop for stop in (*stops.reasons.values(), *stops.waiting) if isinstance(stop, SignalStop)]
 
 
-def stand_still(session: Session) -> None:
-    """Take every trap out and leave the target where it is."""
-    session.backend.set_options(RunOptions(unattended=True))
-
-
-def deliveries(stops: list[StopEvent]) -> list[ResumeAction]:
+def deliveries(stops: Sequence[StopEvent]) -> list[ResumeAction]:
     """Continue everything, and give each thread the signal that it has stopped for."""
     signals = {stop.tid: stop for stop in stops if isinstance(stop, SignalStop)}
     return [

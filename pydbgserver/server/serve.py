@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import trio
 
@@ -23,10 +24,10 @@ from pydbgserver.target.events import ProcessExited, StopEvent
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def say(text: str) -> None:
-    """One line on stderr, whether or not anybody reads it."""
+def say(text: str, stream: TextIO | None = None) -> None:
+    """One line on stderr (or `stream`), whether or not anybody reads it."""
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=stream or sys.stderr, flush=True)
     except (OSError, ValueError):
         return
 
@@ -39,8 +40,12 @@ class Server:
         self._settings = settings
         self._backend = backend
         self._listener = listener
+        self._stays = options.multi
+        """Go on without a process."""
         self._unattended = False
         """The target runs and has no client."""
+        self._stops: Sequence[StopEvent] = ()
+        """What the next client has to hear of first."""
 
     async def run(self) -> None:
         """Serve until the last client is gone for good, or SIGTERM, SIGINT or SIGHUP come."""
@@ -55,7 +60,9 @@ class Server:
             self._backend.release()
 
     async def _end_by_signal(self, whole: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(*ENDING_SIGNALS) as signals:
+        # What our starter has switched off stays off (nohup; a shell's background jobs).
+        heeded = [one for one in ENDING_SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+        with trio.open_signal_receiver(*heeded) as signals:
             task_status.started()
             async for _ in signals:
                 whole.cancel()
@@ -66,19 +73,21 @@ class Server:
             if link is None:
                 return
             try:
-                say(_greeting(self._options, link))
+                self._greet(link)
                 session = await self._serve(link, terminals)
             finally:
                 link.close()
-            if not self._goes_on(session):
+            if not await self._goes_on(session):
                 return
-            say("Remote side has terminated connection.  GDBserver will reopen the connection.")
-            say(f"Listening on port {self._listener.place}")
+            self._say("Remote side has terminated connection.  GDBserver will reopen the connection.")
+            self._say(self._listener.listening)
 
     async def _serve(self, link: Link, terminals: Terminals) -> Session:
-        stops = await self._stop_for_client() if self._unattended else ()
+        if self._unattended:
+            await self._stop_target()
         session = Session(self._backend, self._settings)
-        session.on_stop(stops)
+        session.on_stop(self._stops)
+        self._stops = ()
         connection = Connection(session, self._backend, Wire(link.read_descriptor, link.write_descriptor))
         connection.on_new_process = terminals.adopt
         session.collect_output = terminals.collect
@@ -108,77 +117,94 @@ class Server:
         backend = self._backend
         while backend.processes:
             await backend.wait_activity()
-            events = backend.poll()
-            _say_exits(events)
-            if events and backend.processes:
-                backend.resume(farewell.deliveries(list(events)))
+            self._let_run(backend.poll())
         self._unattended = False
-        if not self._options.multi:
+        if not self._stays:
             whole.cancel()
 
-    async def _stop_for_client(self) -> Sequence[StopEvent]:
-        """Stop the target that has run without a client; gives what happened to it."""
+    def _let_run(self, events: Sequence[StopEvent]) -> None:
+        """Nobody is told of `events`: what has stopped goes on, with its signals."""
+        while events:
+            self._say_exits(events)
+            if not self._backend.processes:
+                return
+            events = self._backend.resume(farewell.deliveries(events))
+
+    async def _stop_target(self) -> None:
+        """Stop the target that runs without a client; what happened to it is kept for the next one."""
         backend = self._backend
         self._unattended = False
         backend.set_options(RunOptions())
         backend.interrupt()
         while backend.processes:
-            events = backend.poll()
-            if events:
-                return events
+            self._stops = backend.poll()
+            if self._stops:
+                return
             await backend.wait_activity()
-        return ()
 
-    def _goes_on(self, session: Session) -> bool:
+    async def _goes_on(self, session: Session) -> bool:
         """After a connection: settle what becomes of the target, and whether another client is waited for."""
-        last = session.stops.last
-        if isinstance(last, ProcessExited):
-            _say_exits([last])
-        stays = self._options.multi or session.extended
+        if isinstance(session.stops.last, ProcessExited):
+            self._say_exits([session.stops.last])
+        self._stays = self._options.multi or session.extended
         if session.exit_requested:
-            self._kill(say_pids=True)
+            self._kill()
             return False
         if session.ended:
-            if self._options.style == "gdb":
-                say("Killing all inferiors")
+            self._say("Killing all inferiors")
             return False
-        if not self._backend.processes:
-            return stays and self._listener.again and not self._options.once
-        return self._leave(session)
-
-    def _leave(self, session: Session) -> bool:
-        """The client is gone and there is a target."""
-        decided = farewell.decide(self._options, session)
+        decided = farewell.decide(self._options, session) if self._backend.processes else None
         if decided is Farewell.KILL:
-            self._kill(say_pids=True)
-            return self._options.multi and self._listener.again
+            self._kill()
         if decided is Farewell.DETACH or self._options.once or not self._listener.again:
             return False
-        if decided is Farewell.RUN_ON:
-            farewell.run_on(session)
-        else:
-            farewell.stand_still(session)
-        self._unattended = decided is Farewell.RUN_ON or session.running
-        return True
+        if decided in (Farewell.RUN_ON, Farewell.STOP):
+            await self._keep(session, decided)
+        return self._stays or bool(self._backend.processes)
 
-    def _kill(self, *, say_pids: bool) -> None:
-        if say_pids and self._backend.processes:
-            say(f"Killing process(es): {' '.join(map(str, self._backend.processes))}")
+    async def _keep(self, session: Session, decided: Farewell | None) -> None:
+        """Take every trap out of the target and let it run, or stop, until the next client comes."""
+        backend = self._backend
+        backend.set_options(RunOptions(unattended=True))
+        self._stops = farewell.signals_at_stop(session)
+        if decided is Farewell.RUN_ON:
+            if not session.running:
+                self._let_run(backend.resume(farewell.deliveries(self._stops)))
+            self._unattended = bool(backend.processes)
+            self._stops = ()
+        elif session.running:
+            await self._stop_target()
+
+    def _kill(self) -> None:
+        if self._backend.processes:
+            self._say(f"Killing process(es): {' '.join(map(str, self._backend.processes))}")
         farewell.kill_all(self._backend)
 
+    # Words.
 
-def _greeting(options: Options, link: Link) -> str:
-    return "Connection established." if options.style == "lldb" else f"Remote debugging {link.peer}"
+    def _greet(self, link: Link) -> None:
+        if self._options.style == "lldb":
+            say("Connection established.", sys.stdout)
+        else:
+            say(f"Remote debugging {link.peer}")
+
+    def _say(self, text: str) -> None:
+        """A line for whoever started gdbserver; lldb-server says nothing of what its client does."""
+        if self._options.style == "gdb":
+            say(text)
+
+    def _say_exits(self, events: Sequence[StopEvent]) -> None:
+        for event in events:
+            if isinstance(event, ProcessExited):
+                self._say(describe_exit(event))
 
 
-def _say_exits(events: Sequence[StopEvent]) -> None:
-    for event in events:
-        if isinstance(event, ProcessExited):
-            if event.exit_code is not None:
-                say(f"\nChild exited with status {event.exit_code}")
-            else:
-                name = signal.Signals(event.signal or 0).name
-                say(f"\nChild terminated with signal = 0x{event.signal or 0:x} ({name})")
+def describe_exit(event: ProcessExited) -> str:
+    """How a process ended, as gdbserver says it."""
+    if event.exit_code is not None:
+        return f"\nChild exited with status {event.exit_code}"
+    number = event.signal or 0
+    return f"\nChild terminated with signal = {number:#x} ({signal.Signals(number).name})"
 
 
 def run(options: Options, settings: SessionOptions, backend: Backend, listener: Listener) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydbgserver.testing.sim import SimProcess
 
 ALLOCATIONS = 0x7FFFF7000000
-LIBRARY = LoadedLibrary("/lib/libsim.so.1", 0x7FFFF7E00000, 0x7FFFF7C00000, 0x7FFFF7DF0000)
+LIBRARY = LoadedLibrary("/lib/libsim.so.1", 0x7FFFF7E00000, 0x7FFFF7C00000, 0x7FFFF7DF0000, 0x7FFFF7FFE118)
 MAIN_LINK_MAP = 0x7FFFF7FFE2E0
 AUXV = b"".join(number.to_bytes(8, "little") for number in (6, 4096, 9, 0x401000, 0, 0))
 

@@ -6,10 +6,12 @@ import os
 import struct
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from pydbgserver.backends.linux.backend import LinuxBackend
 from pydbgserver.target.api import LaunchSpec, Process, ResumeAction, ResumeKind, RunOptions
@@ -37,12 +39,14 @@ class Debuggee:
         """Where `symbol` of the program is loaded."""
         with self._path.open("rb") as file:
             elf = ELFFile(file)
-            found = elf.get_section_by_name(".symtab").get_symbol_by_name(symbol)[0]["st_value"]
+            table = elf.get_section_by_name(".symtab")
+            assert isinstance(table, SymbolTableSection)
+            found = (table.get_symbol_by_name(symbol) or [])[0]
             relocated = elf["e_type"] == "ET_DYN"
         memory_map = self.process.capability(MemoryMap)
         assert memory_map is not None
         base = next(region.start for region in memory_map.regions() if region.name == str(self._path))
-        return int(found) + (base if relocated else 0)
+        return int(found["st_value"]) + (base if relocated else 0)
 
     def plant(self, symbol: str) -> int:
         address = self.address(symbol)
@@ -130,3 +134,11 @@ class Debuggees:
 def state_of(pid: int) -> str:
     """The letter that /proc/PID/stat has for the process's state."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def settles_in(pid: int, state: str) -> bool:
+    """Whether the process comes to `state`: a detached thread runs through the kernel once more before it does."""
+    deadline = time.monotonic() + DEADLINE_US / 1e6
+    while state_of(pid) != state and time.monotonic() < deadline:
+        os.sched_yield()
+    return state_of(pid) == state

@@ -13,7 +13,7 @@ from pydbgserver.errors import AttachError
 from pydbgserver.target.api import RunOptions
 from pydbgserver.target.capabilities import HardwareDebug
 from pydbgserver.target.events import BreakpointHit, Interrupted, SignalStop, WatchKind
-from tests.live.debuggee import Debuggees, state_of
+from tests.live.debuggee import Debuggees, settles_in
 
 
 def test_every_thread_is_attached_and_let_go(debuggees: Debuggees) -> None:
@@ -24,7 +24,7 @@ def test_every_thread_is_attached_and_let_go(debuggees: Debuggees) -> None:
         target.start()
         assert target.interrupt() == [Interrupted(target.pid, target.pid)]
     target.process.detach()
-    assert state_of(child.pid) == "S"
+    assert settles_in(child.pid, "S")
     assert not debuggees.backend.processes
 
 
@@ -55,7 +55,7 @@ def test_client_that_vanished_leaves_a_running_target_clean(debuggees: Debuggees
     debuggees.backend.set_options(RunOptions(unattended=True))
     with open(f"/proc/{child.pid}/mem", "rb", buffering=0) as memory:
         assert os.pread(memory.fileno(), 1, place) == target.process.read_memory(place, 1) != b"\xcc"
-    assert state_of(child.pid) == "R"
+    assert settles_in(child.pid, "R")
     assert target.interrupt() == [Interrupted(child.pid, child.pid)]
 
 

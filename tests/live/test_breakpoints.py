@@ -128,7 +128,7 @@ def test_watchpoint_reaches_threads_born_later(debuggees: Debuggees) -> None:
     target = debuggees.launch("threads_many", "4", "1", stdin="/dev/null")
     total = target.address("total")
     hardware(target).insert(WatchKind.WRITE, total, 8)
-    writers = set()
+    writers: set[int] = set()
     while True:
         events = target.run()
         if events == [ProcessExited(target.pid, exit_code=0)]:

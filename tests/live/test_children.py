@@ -7,7 +7,6 @@ import signal
 import pytest
 
 from pydbgserver.arch.disasm import disassemble
-
 from pydbgserver.target.api import ResumeAction, ResumeKind, RunOptions
 from pydbgserver.target.events import BreakpointHit, Forked, ProcessExited, VforkDone
 from tests.live.debuggee import Debuggee, Debuggees

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pydbgserver.backends.linux.capabilities import LinuxStandardStreams
 from pydbgserver.errors import LaunchError
 from pydbgserver.target.api import LaunchSpec
 from pydbgserver.target.capabilities import ExecFile, StandardStreams
@@ -79,7 +80,8 @@ def test_own_terminal(debuggees: Debuggees) -> None:
     target = debuggees.launch("echo", stdout=None, pty=True)
     streams = target.process.capability(StandardStreams)
     assert streams is not None
-    terminal: int = streams.terminal  # type: ignore[attr-defined]
+    assert isinstance(streams, LinuxStandardStreams)
+    terminal = streams.terminal
     target.start()
     streams.write_stdin(b"hello\n")
     seen = b""

@@ -9,7 +9,7 @@ import struct
 from pydbgserver.target.api import ResumeAction, ResumeKind, RunOptions
 from pydbgserver.target.capabilities import SignalInfo
 from pydbgserver.target.events import Interrupted, ProcessExited, SignalStop, StepDone
-from tests.live.debuggee import CONTINUE, STEP, Debuggee, Debuggees, state_of
+from tests.live.debuggee import CONTINUE, STEP, Debuggee, Debuggees, settles_in
 
 
 def deliver(number: int) -> ResumeAction:
@@ -130,7 +130,7 @@ def test_detach_leaves_a_job_stopped_process_stopped(debuggees: Debuggees) -> No
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
     target = debuggees.attach_to(child.pid, "spinner")
     target.process.detach()
-    assert state_of(child.pid) == "T"
+    assert settles_in(child.pid, "T")
 
 
 def test_a_job_stopped_process_runs_when_it_is_resumed(debuggees: Debuggees) -> None:
@@ -141,4 +141,4 @@ def test_a_job_stopped_process_runs_when_it_is_resumed(debuggees: Debuggees) -> 
     target.start()
     assert target.interrupt() == [Interrupted(target.pid, target.pid)]
     target.process.detach()
-    assert state_of(child.pid) == "R"
+    assert settles_in(child.pid, "R")

@@ -28,6 +28,7 @@ from pydbgserver.target.events import Execed, Forked, ProcessExited, SignalStop,
 SPIN_US = 150
 """How long a wait spins before it sleeps: a step takes ~10 us when spun for, ~20 us when slept for."""
 TIDY_BUDGET_US = 2_000_000
+_TURNING_POINTS = frozenset({ProcessExited, Forked, Execed})
 CONTINUE_ALL = (ResumeAction(ResumeKind.CONTINUE),)
 
 
@@ -109,13 +110,17 @@ class LinuxBackend(Backend):
         return self.poll(budget_us=budget_us)
 
     def poll(self, *, budget_us: int = 0) -> Sequence[StopEvent]:
-        stops = tracer.wait(budget_us, self._spin_us)
-        return [self._event(stop) for stop in stops] if stops else ()
+        count = tracer.wait(budget_us, self._spin_us)
+        return [self._event(index) for index in range(count)] if count else ()
 
-    def _event(self, stop: tracer.RawStop) -> StopEvent:
+    def _event(self, index: int) -> StopEvent:
+        stop, general = tracer.stop_at(index)
         process = self.processes[stop.pid]
-        process.stopped(stop.tid, stop.general)
+        if general:
+            process.stopped(stop.tid, general)
         event = stop_event(stop, process)
+        if event.__class__ not in _TURNING_POINTS:
+            return event
         if isinstance(event, ProcessExited):
             self._remove(event.pid)
         elif isinstance(event, Forked):

@@ -73,7 +73,7 @@ class LinuxMemoryMap(MemoryMap):
 
     def regions(self) -> Sequence[Region]:
         if self._regions is None:
-            self._regions = procfs.parse_maps(procfs.read(self._process.proc_id(), "maps").decode(errors="surrogateescape"))
+            self._regions = procfs.parse_maps(procfs.read_text(self._process.proc_id(), "maps"))
         return self._regions
 
     def region_at(self, address: int) -> Region:
@@ -87,7 +87,7 @@ class LinuxMemoryMap(MemoryMap):
 
     def flags(self, region: Region) -> Sequence[str]:
         if self._flags is None:
-            self._flags = procfs.parse_flags(procfs.read(self._process.proc_id(), "smaps").decode(errors="surrogateescape"))
+            self._flags = procfs.parse_flags(procfs.read_text(self._process.proc_id(), "smaps"))
         return self._flags.get(region.start, ())
 
 

@@ -90,7 +90,7 @@ def read_text(read: ReadMemory, address: int) -> str:
 def walk_namespace(layout: Layout, first: int, namespace: int, read: ReadMemory) -> Iterator[LoadedLibrary]:
     """The link maps of one namespace: l_addr, l_name, l_ld, l_next. A damaged list ends where it cannot be read."""
     address = first
-    seen = set()
+    seen: set[int] = set()
     while address and address not in seen and len(seen) < MAX_LIBRARIES:
         seen.add(address)
         try:

@@ -11,7 +11,12 @@ from typing import TypeVar, cast
 
 from pydbgserver.arch.model import Arch, RegSet
 from pydbgserver.backends.linux import procfs, tracer
-from pydbgserver.backends.linux.capabilities import CAPABILITIES, LinuxHardwareDebug, LinuxStandardStreams
+from pydbgserver.backends.linux.capabilities import (
+    CAPABILITIES,
+    LinuxHardwareDebug,
+    LinuxMemoryMap,
+    LinuxStandardStreams,
+)
 from pydbgserver.errors import NoSuchRegister
 from pydbgserver.target.api import Process
 from pydbgserver.target.capabilities import HardwareDebug, StandardStreams
@@ -29,6 +34,7 @@ class LinuxProcess(Process):
         self.attached = attached
         self.ever_resumed = False
         self.hardware = LinuxHardwareDebug(self)
+        self._memory_map: LinuxMemoryMap | None = None
         self._sets: dict[tuple[int, str], bytes] = {}
         self._by_name: dict[str, RegSet] = {regset.name: regset for regset in arch.regsets}
         self._capabilities: dict[type[object], object] = {HardwareDebug: self.hardware}
@@ -87,6 +93,8 @@ class LinuxProcess(Process):
         found = self._capabilities.get(kind)
         if found is None and kind in CAPABILITIES:
             found = self._capabilities[kind] = CAPABILITIES[kind](self)
+            if isinstance(found, LinuxMemoryMap):
+                self._memory_map = found
         return cast("Capability | None", found)
 
     # --- for the backend ---------------------------------------------------
@@ -95,15 +103,12 @@ class LinuxProcess(Process):
         """Its threads are about to run: nothing that was read of them holds any longer."""
         self._sets.clear()
         self.ever_resumed = True
-        for capability in self._capabilities.values():
-            forget = getattr(capability, "resumed", None)
-            if forget is not None:
-                forget()
+        if self._memory_map is not None:
+            self._memory_map.resumed()
 
     def stopped(self, tid: int, general: bytes) -> None:
         """The general registers that came with a stop record."""
-        if general:
-            self._sets[tid, "general"] = general
+        self._sets[tid, "general"] = general
 
     def forget_registers(self, tid: int) -> None:
         """The thread has run something on our behalf."""
@@ -115,6 +120,7 @@ class LinuxProcess(Process):
         self.hardware = LinuxHardwareDebug(self)
         streams = self._capabilities.get(StandardStreams)
         self._capabilities = {HardwareDebug: self.hardware}
+        self._memory_map = None
         if streams is not None:
             self._capabilities[StandardStreams] = streams
 

@@ -22,6 +22,11 @@ def read(pid: int, name: str) -> bytes:
         raise NoSuchProcess(pid) from None
 
 
+def read_text(pid: int, name: str) -> str:
+    """The same as text; file names in it are encoded as Python does it."""
+    return read(pid, name).decode(errors="surrogateescape")
+
+
 def status(pid: int) -> dict[str, str]:
     """The fields of /proc/PID/status."""
     lines = read(pid, "status").decode(errors="replace").splitlines()

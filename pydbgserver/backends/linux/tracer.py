@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydbgserver import native
 from pydbgserver.errors import BadAddress, KernelError, NoSuchProcess, NoSuchThread
-from pydbgserver.target.api import ResumeAction, RunOptions
+from pydbgserver.target.api import ResumeAction, ResumeKind, RunOptions
 
 ESRCH = 3
 MAX_STOPS = 64
@@ -19,14 +20,14 @@ SIGINFO_SIZE = 128
 _lib = native.lib
 _ffi = native.ffi
 _stops = _ffi.new("linux_stop[]", MAX_STOPS)
-_actions = _ffi.new("linux_action[]", 16)
+OWN_ACTIONS = 16
+_actions = _ffi.new("linux_action[]", OWN_ACTIONS)
+_KINDS = {kind: kind.value for kind in ResumeKind}
 _GENERAL_VIEWS = [_ffi.buffer(_stops[i].registers) for i in range(MAX_STOPS)]
-_SIGINFO_VIEWS = [_ffi.buffer(_stops[i].siginfo) for i in range(MAX_STOPS)]
 
 
-@dataclass(slots=True)
-class RawStop:
-    """One `linux_stop`: `general` is the general register set ("" when the thread is gone), `siginfo` 128 bytes or ""."""
+class RawStop(Protocol):
+    """One `linux_stop`. Valid until the next `wait`."""
 
     pid: int
     tid: int
@@ -34,8 +35,7 @@ class RawStop:
     signal: int
     pc: int
     value: int
-    general: bytes
-    siginfo: bytes
+    registers_size: int
 
 
 def open_tracer() -> int:
@@ -102,11 +102,12 @@ def threads(pid: int) -> list[int]:
 def resume(actions: Sequence[ResumeAction]) -> int:
     """Apply the actions; gives the number of threads resumed."""
     count = len(actions)
-    array = _actions if count <= 16 else _ffi.new("linux_action[]", count)
-    for slot, action in zip(array, actions, strict=False):
+    array = _actions if count <= OWN_ACTIONS else _ffi.new("linux_action[]", count)
+    for index, action in enumerate(actions):
+        slot = array[index]
         slot.pid = action.pid
         slot.tid = action.tid
-        slot.kind = action.kind.value
+        slot.kind = _KINDS[action.kind]
         slot.signal = action.signal
         slot.start = action.range_start
         slot.end = action.range_end
@@ -114,24 +115,16 @@ def resume(actions: Sequence[ResumeAction]) -> int:
     return result
 
 
-def wait(budget_us: int, spin_us: int) -> list[RawStop]:
-    """The events of the stop that is complete; [] while the target runs."""
-    count = _lib.linux_wait(_stops, MAX_STOPS, budget_us, spin_us)
-    return [_raw_stop(index) for index in range(count)]
+def wait(budget_us: int, spin_us: int) -> int:
+    """How many events the stop has that is complete, see `stop_at`; 0 while the target runs."""
+    count: int = _lib.linux_wait(_stops, MAX_STOPS, budget_us, spin_us)
+    return count
 
 
-def _raw_stop(index: int) -> RawStop:
+def stop_at(index: int) -> tuple[RawStop, bytes]:
+    """An event of the last `wait`, and the general registers of its thread ("" when it is gone)."""
     stop = _stops[index]
-    return RawStop(
-        stop.pid,
-        stop.tid,
-        stop.kind,
-        stop.signal,
-        stop.pc,
-        stop.value,
-        _GENERAL_VIEWS[index][: stop.registers_size],
-        _SIGINFO_VIEWS[index][:] if stop.has_siginfo else b"",
-    )
+    return stop, _GENERAL_VIEWS[index][: stop.registers_size]
 
 
 def read_memory(pid: int, address: int, length: int) -> bytes:

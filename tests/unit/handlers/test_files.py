@@ -82,7 +82,10 @@ def test_libraries() -> None:
     known = whole(talk, "libraries-svr4", f"start={LIBRARY.link_map:x};prev={MAIN_LINK_MAP:x};").decode()
     assert "<library name" in known and "main-lm" not in known
     assert "<library name" not in whole(talk, "libraries-svr4", "start=1234;prev=1;").decode()
+    torn = f"start={LIBRARY.link_map:x};prev=1;"
+    assert "<library name" not in whole(talk, "libraries-svr4", torn).decode()
     assert "<library name" not in whole(talk, "libraries-svr4", "lmid=5").decode()
+    assert "<library name" in whole(talk, "libraries-svr4", f"lmid={LIBRARY.namespace:x}").decode()
     assert talk.ask("qXfer:libraries-svr4:read:start=x:0,10").startswith("E")
 
 

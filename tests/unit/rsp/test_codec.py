@@ -105,9 +105,9 @@ def test_a_socket_wire_receives_sends_and_ends() -> None:
         ours.setblocking(False)
         connection = Wire(ours.fileno())
         assert connection.receive() is None
-        assert connection.receive(spin_us=50) is None
+        assert connection.receive(wait_us=50) is None
         theirs.sendall(b"$qC#b4")
-        assert connection.receive(spin_us=1000) == b"$qC#b4"
+        assert connection.receive(wait_us=1000) == b"$qC#b4"
         assert connection.send(bytearray(b"$OK#9a")) == 6
         assert theirs.recv(100) == b"$OK#9a"
         while connection.send(b"x" * 65536):
@@ -126,7 +126,7 @@ def test_a_wire_of_two_pipes_works_as_well() -> None:
         os.set_blocking(read_end, False)
         os.set_blocking(write_end, False)
         connection = Wire(read_end, write_end)
-        assert connection.receive(spin_us=20) is None
+        assert connection.receive(wait_us=20) is None
         os.write(to_us, b"+")
         assert connection.receive() == b"+"
         assert connection.send(b"hello") == 5
