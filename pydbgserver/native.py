@@ -7,9 +7,11 @@ with their callers: `pydbgserver.rsp.codec` and `pydbgserver.backends.linux.trac
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydbgserver.errors import KernelError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 try:
     from pydbgserver import _native

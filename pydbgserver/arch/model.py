@@ -50,7 +50,7 @@ class Reg:
     stored and `op` how. `type` is gdb's. `group`: the set in which lldb lists it
     ("general", "float", "vector"); `gdb_group`: said to gdb where the type
     alone would put it into a wrong one. `generic`: lldb's role name (pc, sp, fp,
-    flags, arg1..arg6). `dwarf`, `ehframe`: numbers in debug and unwind
+    flags, tp, arg1..arg6). `dwarf`, `ehframe`: numbers in debug and unwind
     information. `number` is its index in `Arch.registers` (gdb's regnum).
     """
 

@@ -107,6 +107,7 @@ _GENERIC = {
     "rcx": "arg4",
     "r8": "arg5",
     "r9": "arg6",
+    "fs_base": "tp",
 }
 _ALTNAMES = {"eflags": "rflags"}
 

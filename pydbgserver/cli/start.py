@@ -1,7 +1,8 @@
 """From options to a server that listens, in gdbserver's order: bind, start or attach, say so, then serve.
 
-Time counts until the port is known, so that everything heavy comes after it: the backend only when there is
-something to start, and the event loop (trio takes six times as long to import as lldb-server to start) last.
+Time counts until the port is known, so that everything heavy comes after it: what starts a program is kept apart
+from the backend that debugs it, and the event loop (trio takes six times as long to import as lldb-server to start)
+comes last.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from pydbgserver.server.listen import Listener, is_loopback, open_listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pydbgserver.backends.linux.spawn import Started
     from pydbgserver.session.session import SessionOptions
-    from pydbgserver.target.api import Backend, LaunchSpec, Process
+    from pydbgserver.target.api import Backend
+    from pydbgserver.target.launch_spec import LaunchSpec
 
 
 def start(options: Options) -> None:
@@ -32,12 +35,9 @@ def start(options: Options) -> None:
     listener = open_listener(options.endpoint)
     backend = None
     try:
-        if options.program or options.attach:
-            backend = _make_backend()
-            _bring_target(options, backend)
+        started = _bring_target(options)
         _announce(options, listener)
-        if backend is None:
-            backend = _make_backend()
+        backend = _make_backend(started)
         _serve(options, backend, listener)
     finally:
         listener.close()
@@ -57,10 +57,13 @@ def _configure_logs(options: Options) -> None:
         raise UsageError(f"{path}: cannot log there: {error.strerror}") from None
 
 
-def _make_backend() -> Backend:
+def _make_backend(started: Started | None) -> Backend:
     from pydbgserver.backends.linux.backend import LinuxBackend
 
-    return LinuxBackend()
+    backend = LinuxBackend()
+    if started is not None:
+        backend.adopt(started)
+    return backend
 
 
 def _serve(options: Options, backend: Backend, listener: Listener) -> None:
@@ -74,7 +77,7 @@ def _serve(options: Options, backend: Backend, listener: Listener) -> None:
 
 def launch_spec(options: Options) -> LaunchSpec:
     """How the program of the command line is started: its output goes to the client if that is lldb's way."""
-    from pydbgserver.target.api import LaunchSpec
+    from pydbgserver.target.launch_spec import LaunchSpec
 
     return LaunchSpec(
         program=options.program[0],
@@ -99,27 +102,38 @@ def _session_options(options: Options) -> SessionOptions:
     )
 
 
-def _bring_target(options: Options, backend: Backend) -> None:
+def _bring_target(options: Options) -> Started | None:
     """Start the program or attach, and say so in the words that scripts wait for."""
     lldb = options.style == "lldb"
     if options.attach:
-        process = _attach(options.attach, backend)
-        _say(f"Attached to process {process.pid}..." if lldb else f"Attached; pid = {process.pid}", lldb=lldb)
-        return
-    name, pid = options.program[0], backend.launch(launch_spec(options)).pid
+        started = _attach(options.attach)
+        _say(f"Attached to process {started.pid}..." if lldb else f"Attached; pid = {started.pid}", lldb=lldb)
+        return started
+    if not options.program:
+        return None
+    from pydbgserver.backends.linux import spawn
+
+    name = options.program[0]
+    started = spawn.launch(launch_spec(options))
+    pid = started.pid
     _say(f"Launched '{name}' as process {pid}..." if lldb else f"Process {name} created; pid = {pid}", lldb=lldb)
+    return started
 
 
-def _attach(target: str, backend: Backend) -> Process:
+def _attach(target: str) -> Started:
     """Attach to a pid or to the one process of that name. Raises `UsageError` and `DebugError`."""
+    from pydbgserver.backends.linux import spawn
+
     if target.isdigit():
-        return backend.attach(int(target))
+        return spawn.attach(int(target))
+    from pydbgserver.backends.linux import host
+
     name = os.path.basename(target)
-    pids = [one.pid for one in backend.list_processes() if os.path.basename(one.name) == name]
+    pids = [one.pid for one in host.list_processes() if os.path.basename(one.name) == name]
     if len(pids) != 1:
         how_many = f"{len(pids)} processes are" if pids else "no process is"
         raise UsageError(f"error: {how_many} named {name}")
-    return backend.attach(pids[0])
+    return spawn.attach(pids[0])
 
 
 def _say(text: str, *, lldb: bool) -> None:

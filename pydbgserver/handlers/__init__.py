@@ -18,6 +18,7 @@ from pydbgserver.handlers import (
     resume,
     settings,
     signal_table,
+    thread_locals,
     threads,
     xfer,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "resume",
     "settings",
     "signal_table",
+    "thread_locals",
     "threads",
     "xfer",
 ]

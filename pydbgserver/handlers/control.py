@@ -111,8 +111,3 @@ def enable_error_strings(session: Session) -> None:
 def echo(session: Session, words: bytes) -> bytes:
     """lldb finds its place in the stream again by this."""
     return b"qEcho:" + words
-
-
-@packet("qSymbol", "':' [value:hex] ':' [name:hextext]")
-def symbol(session: Session, value: int | None, name: str | None) -> None:
-    """The client offers to look symbols up; none is needed."""

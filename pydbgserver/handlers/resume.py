@@ -33,7 +33,8 @@ def resume(session: Session, actions: bytes) -> bytes | Reply | None:
         raise NoSuchThread(first)
     if parsed[0].kind is ResumeKind.STOP and all(one.kind is ResumeKind.STOP for one in parsed):
         # Only non-stop clients mean something by it; here it is the interrupt, whose stop answers the last resume.
-        session.interrupt()
+        if session.running:
+            session.interrupt()
         return None
     return session.resume(parsed)
 

@@ -22,7 +22,15 @@ from pydbgserver.session.launch import LaunchSettings
 from pydbgserver.session.stop_reply import StopForms
 from pydbgserver.session.stops import InitialStop, StopQueue
 from pydbgserver.target.api import Backend, LaunchSpec, Process, ResumeAction, RunOptions
-from pydbgserver.target.events import BreakpointHit, Execed, ProcessExited, StopEvent, ThreadEvent, WatchpointHit
+from pydbgserver.target.events import (
+    BreakpointHit,
+    Execed,
+    Interrupted,
+    ProcessExited,
+    StopEvent,
+    ThreadEvent,
+    WatchpointHit,
+)
 from pydbgserver.target.registers import pc
 
 _ENDINGS = frozenset({ProcessExited, Execed})
@@ -74,7 +82,9 @@ class Session:
         "_budget_us",
         "_disabled",
         "_held_output",
+        "_interrupt_next",
         "_process",
+        "_reported_at",
         "_tid",
         "_unidentified",
         "backend",
@@ -98,6 +108,7 @@ class Session:
         "running",
         "stop_forms",
         "stops",
+        "symbols",
         "thread_listing",
         "watchpoints",
         "xfer_snapshot",
@@ -136,6 +147,8 @@ class Session:
         """(pid, address) of the software and hardware breakpoints the client has inserted."""
         self.watchpoints: set[tuple[int, int]] = set()
         """(pid, address) of its watchpoints."""
+        self.symbols: dict[int, dict[str, int]] = {}
+        """By pid: addresses of symbols that the client has looked up for us."""
         self.parsed_actions: dict[bytes, tuple[ResumeAction, ...]] = {}
         self.files: dict[int, int] = {}
         """Host I/O: the client's descriptors and ours."""
@@ -148,6 +161,9 @@ class Session:
             thread_key="Tthread" not in options.disabled_packets, details="T" not in options.disabled_packets
         )
         self._budget_us = options.resume_budget_us
+        self._interrupt_next = False
+        self._reported_at = 0
+        """What `packets` was when the last stop was reported."""
         self._unidentified = True
         self._process: Process | None = None
         self._tid = ANY
@@ -285,6 +301,7 @@ class Session:
         self.stops.forget(pid)
         self.breakpoints = {one for one in self.breakpoints if one[0] != pid}
         self.watchpoints = {one for one in self.watchpoints if one[0] != pid}
+        self.symbols.pop(pid, None)
         self.xfer_snapshot = None
 
     def _adopt_any_process(self) -> None:
@@ -309,6 +326,8 @@ class Session:
             raise TargetRunning
         if self._process is None and not self.backend.processes:
             raise NoSuchProcess
+        if self._interrupt_next:
+            return self._stop_before_running(actions)
         if self.stops.waiting:
             event = self.stops.next_waiting(actions, self._still_true)
             if event is not None:
@@ -321,6 +340,12 @@ class Session:
         self.running = True
         self._flush_output()
         return NO_REPLY
+
+    def _stop_before_running(self, actions: Sequence[ResumeAction]) -> bytes:
+        self._interrupt_next = False
+        process, tid = self.find_thread(ThreadId(None, ANY))
+        self.stops.owe_signals(actions)
+        return self._report(Interrupted(process.pid, tid))
 
     def apply_options(self) -> None:
         """Tell the backend what the client wants to hear of."""
@@ -338,9 +363,17 @@ class Session:
         return self._stopped(events)
 
     def interrupt(self) -> None:
-        """The client's interrupt byte. Dropped while stopped: the stop it asks for has been reported already."""
+        """The client's interrupt.
+
+        While stopped there are two cases. The first thing to come after a stop reply was sent before the client read
+        that reply: what it asks for has happened, and it is dropped. One that follows other packets is meant for the
+        resume to come: gdb 13 sends it before vCont when Ctrl-C is pressed while it still inserts breakpoints.
+        gdbserver stops that resume at once.
+        """
         if self.running:
             self.backend.interrupt()
+        elif self.packets > self._reported_at:
+            self._interrupt_next = True
 
     def stop_reply(self) -> bytes:
         """What `?` asks for: the last stop once more, without side effects. Raises `TargetRunning`."""
@@ -377,6 +410,7 @@ class Session:
 
     def _report(self, event: StopEvent) -> bytes:
         self.stops.report(event)
+        self._reported_at = self.packets
         if isinstance(event, ThreadEvent):
             process = self.backend.processes.get(event.pid)
             if process is not None:

@@ -66,15 +66,15 @@ class StopQueue:
     ) -> StopEvent | None:
         """The first waiting event of a thread that `actions` resume, taken out; None: go on and resume.
 
-        An event that is no longer true (the breakpoint is gone, the PC was changed) is dropped. Signals that
-        `actions` deliver are owed to their threads until they really run.
+        An event that is no longer true (the breakpoint is gone, the PC was changed) is dropped. The signals that
+        `actions` deliver are owed then.
         """
         for event in list(self.waiting):
             if not _resumes(actions, event):
                 continue
             self.waiting.remove(event)
             if still_true(event):
-                self._owe(actions)
+                self.owe_signals(actions)
                 return event
         return None
 
@@ -97,7 +97,8 @@ class StopQueue:
         if self.last is not None and self.last.pid == pid and not isinstance(self.last, ProcessExited):
             self.last = None
 
-    def _owe(self, actions: Sequence[ResumeAction]) -> None:
+    def owe_signals(self, actions: Sequence[ResumeAction]) -> None:
+        """The signals that `actions` deliver are owed to their threads until these really run."""
         for action in actions:
             tid = action.tid
             if tid == ANY and isinstance(self.last, ThreadEvent):

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
 from pydbgserver.target.events import StopEvent
+from pydbgserver.target.launch_spec import LaunchSpec as LaunchSpec
 
 if TYPE_CHECKING:
     from pydbgserver.arch.model import Arch
@@ -43,34 +44,6 @@ class ResumeAction:
     signal: int = 0
     range_start: int = 0
     range_end: int = 0
-
-
-@dataclass(slots=True)
-class LaunchSpec:
-    """How to start a program.
-
-    `program` is a path or a name looked up in PATH; `arguments` do not include
-    it. `environment` is the complete environment (None: the server's own).
-    `stdin`, `stdout`, `stderr` are paths opened in the child, or None to keep
-    the server's. `pty`: give the child a new terminal whose other end the
-    server reads (`StandardStreams`); explicit paths win over it.
-    `shell_words`: with `through_shell`, hand `arguments` to the shell
-    unquoted, so that it expands globs and redirections.
-    """
-
-    program: str
-    arguments: Sequence[str] = ()
-    environment: Mapping[str, str] | None = None
-    working_directory: str | None = None
-    disable_aslr: bool = True
-    through_shell: bool = False
-    shell_words: bool = False
-    wrapper: Sequence[str] = ()
-    stdin: str | None = None
-    stdout: str | None = None
-    stderr: str | None = None
-    pty: bool = False
-    new_session: bool = False
 
 
 @dataclass(slots=True)

@@ -6,13 +6,12 @@ import os
 from collections.abc import Sequence
 
 from pydbgserver import logs
-from pydbgserver.backends.linux import host, tracer
+from pydbgserver.backends.linux import host, spawn, tracer
 from pydbgserver.backends.linux.decode import stop_event
-from pydbgserver.backends.linux.denial import attach_error
-from pydbgserver.backends.linux.launching import DEFAULT_SHELL, command_line, launch_error
 from pydbgserver.backends.linux.process import LinuxProcess
 from pydbgserver.backends.linux.registers import describe_cpu
-from pydbgserver.errors import DebugError, KernelError, NoSuchProcess
+from pydbgserver.backends.linux.spawn import Started
+from pydbgserver.errors import DebugError, NoSuchProcess
 from pydbgserver.target.api import (
     Backend,
     HostInfo,
@@ -47,43 +46,15 @@ class LinuxBackend(Backend):
     # --- making processes ------------------------------------------------------
 
     def launch(self, spec: LaunchSpec) -> Process:
-        environment = dict(os.environ if spec.environment is None else spec.environment)
-        command = command_line(spec, environment.get("SHELL") or DEFAULT_SHELL)
-        terminal, child_side = os.openpty() if spec.pty else (-1, -1)
-        foreground = terminal < 0 and spec.stdin is None and _owns_terminal()
-        try:
-            outcome = tracer.launch(
-                command.arguments,
-                environment,
-                path=command.path,
-                directory=spec.working_directory,
-                stdin=spec.stdin,
-                stdout=spec.stdout,
-                stderr=spec.stderr,
-                terminal=child_side,
-                new_session=spec.new_session,
-                foreground=foreground,
-                disable_aslr=spec.disable_aslr,
-                execs=command.execs,
-            )
-        finally:
-            if child_side >= 0:
-                os.close(child_side)
-        if outcome.aslr_refused:
-            logs.problem("the kernel refused to switch address randomization off; the program runs with it on")
-        if not outcome.pid:
-            if terminal >= 0:
-                os.close(terminal)
-            raise launch_error(spec, outcome)
-        self._terminal_owner |= foreground
-        return self._add(outcome.pid, attached=False, terminal=terminal)
+        return self.adopt(spawn.launch(spec))
 
     def attach(self, pid: int) -> Process:
-        try:
-            tracer.attach(pid)
-        except KernelError as error:
-            raise attach_error(pid, error) from None
-        return self._add(pid, attached=True)
+        return self.adopt(spawn.attach(pid))
+
+    def adopt(self, started: Started) -> Process:
+        """Take over what `spawn` has started; raises `AttachError` for what cannot be debugged, letting it go."""
+        self._terminal_owner |= started.foreground
+        return self._add(started.pid, attached=started.attached, terminal=started.terminal)
 
     def _add(self, pid: int, *, attached: bool, terminal: int = -1) -> LinuxProcess:
         try:
@@ -191,14 +162,6 @@ class LinuxBackend(Backend):
 
     def list_processes(self) -> Sequence[ProcessInfo]:
         return host.list_processes()
-
-
-def _owns_terminal() -> bool:
-    """True if standard input is our controlling terminal and we are in its foreground."""
-    try:
-        return os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
 
 
 def _take_terminal_back() -> None:

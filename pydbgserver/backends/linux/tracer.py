@@ -6,8 +6,7 @@ answered by a small agent on another machine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 from pydbgserver import native
@@ -73,11 +72,6 @@ def catch_syscalls(pid: int, numbers: frozenset[int] | None) -> None:
     listed = sorted(numbers or ())
     count = -1 if numbers is None else len(listed)
     _process(_lib.linux_catch_syscalls(pid, listed, count), pid)
-
-
-def attach(pid: int) -> int:
-    """The number of threads attached; raises `KernelError`."""
-    return native.check(_lib.linux_attach(pid), f"cannot attach to process {pid}")
 
 
 def detach(pid: int, *, stopped: bool = False) -> None:
@@ -201,63 +195,6 @@ def cpuid(leaf: int, subleaf: int = 0) -> tuple[int, int, int, int]:
     registers = _ffi.new("uint32_t[4]")
     _lib.linux_cpuid(leaf, subleaf, registers)
     return tuple(registers)
-
-
-@dataclass(slots=True)
-class LaunchOutcome:
-    """What `launch` got: a pid; or stage, errno and exit status of the failure."""
-
-    pid: int
-    stage: int = 0
-    error: int = 0
-    exit_status: int = 0
-    aslr_refused: bool = False
-
-
-def launch(
-    arguments: Sequence[str],
-    environment: Mapping[str, str],
-    *,
-    path: str,
-    directory: str | None,
-    stdin: str | None,
-    stdout: str | None,
-    stderr: str | None,
-    terminal: int,
-    new_session: bool,
-    foreground: bool,
-    disable_aslr: bool,
-    execs: int,
-) -> LaunchOutcome:
-    """fork, prepare, exec; strings are encoded as file names are."""
-    keep: list[object] = []
-
-    def text(value: str | None) -> object:
-        if value is None:
-            return _ffi.NULL
-        keep.append(_ffi.new("char[]", value.encode(errors="surrogateescape")))
-        return keep[-1]
-
-    def vector(values: Sequence[str]) -> object:
-        keep.append(_ffi.new("char *[]", [*(text(value) for value in values), _ffi.NULL]))
-        return keep[-1]
-
-    spec = _ffi.new("linux_launch_spec *")
-    spec.path = text(path)
-    spec.argv = vector(arguments)
-    spec.envp = vector([f"{name}={value}" for name, value in environment.items()])
-    spec.directory = text(directory)
-    spec.stdin_path, spec.stdout_path, spec.stderr_path = text(stdin), text(stdout), text(stderr)
-    spec.terminal = terminal
-    spec.new_session = new_session
-    spec.foreground = foreground
-    spec.disable_aslr = disable_aslr
-    spec.execs = execs
-    result = _lib.linux_launch(spec)
-    refused = bool(spec.aslr_refused)
-    if result < 0:
-        return LaunchOutcome(0, spec.stage, -result, spec.exit_status, refused)
-    return LaunchOutcome(result, aslr_refused=refused)
 
 
 def _process(result: int, pid: int, otherwise: Exception | None = None) -> int:
