@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
@@ -325,7 +326,7 @@ bool wait_for(struct thread *thread, int *status) {
         got = kernel.waitpid(thread->tid, status, __WALL | WNOHANG);
         if (got)
             return got == thread->tid;
-        __builtin_ia32_pause();
+        sched_yield();
     }
     return kernel.waitpid(thread->tid, status, __WALL) == thread->tid;
 }
@@ -486,7 +487,7 @@ static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int6
             sleep_for_child(unblocked, budget_us - spent);
             collect_any();
         } else {
-            __builtin_ia32_pause();
+            sched_yield();
             collect_running();
         }
     }

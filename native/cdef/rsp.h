@@ -29,3 +29,19 @@ int64_t rsp_receive(int descriptor, uint8_t *buffer, int64_t capacity, int wait_
 
 /* One non-blocking send without SIGPIPE on sockets: how many bytes went out. */
 int64_t rsp_send(int descriptor, const uint8_t *data, int64_t length);
+
+/* One turn of a conversation: frame `body` into `out`, send it, wait up to
+ * `wait_us` for the answer and read it into `in`. No acknowledgements.
+ *
+ * >= 0: what came is exactly one plain packet (no runs, no restart) of
+ * that many bytes, and its body begins at in[1]. Otherwise -1 - a status of
+ * enum rsp_turn, or -1000 - errno; RSP_TURN_OTHER: *count bytes of something
+ * else are in `in`; RSP_TURN_NOT_SENT: *count bytes went out. */
+enum rsp_turn {
+    RSP_TURN_SILENCE = 0,
+    RSP_TURN_OTHER = 1,
+    RSP_TURN_NOT_SENT = 2,
+    RSP_TURN_TOO_LONG = 3
+};
+int64_t rsp_turn(int descriptor, const uint8_t *body, int64_t length, int flags, uint8_t *out, int64_t out_capacity,
+                 uint8_t *in, int64_t in_capacity, int wait_us, int64_t *count);

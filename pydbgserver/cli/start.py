@@ -180,7 +180,8 @@ def connect_lines(options: Options, listener: Listener) -> list[str]:
     program = f" {quote(options.program[0])}" if options.program else ""
     remote = "extended-remote" if options.multi else "remote"
     if listener.port is None:
-        gdb, lldb = f"target {remote} {listener.place}", f"process connect unix-connect://{listener.place}"
+        gdb = f"target {remote} {listener.place}"
+        lldb = f"process connect --plugin gdb-remote unix-connect://{listener.place}"
     elif is_loopback(listener.host) and ":" not in listener.host:
         gdb, lldb = f"target {remote} :{listener.port}", f"gdb-remote {listener.port}"
     else:

@@ -21,6 +21,10 @@ class RspLibrary(Protocol):
 
     RSP_RLE: int
     RSP_NOTIFICATION: int
+    RSP_TURN_SILENCE: int
+    RSP_TURN_OTHER: int
+    RSP_TURN_NOT_SENT: int
+    RSP_TURN_TOO_LONG: int
     REGISTER_COPY: int
     REGISTER_FTAG: int
     REGISTER_MASK11: int
@@ -32,6 +36,20 @@ class RspLibrary(Protocol):
     def rsp_unescape(self, data: bytes, length: int, out: Any, /) -> int: ...
     def rsp_receive(self, descriptor: int, buffer: Any, capacity: int, wait_us: int, /) -> int: ...
     def rsp_send(self, descriptor: int, data: Any, length: int, /) -> int: ...
+    def rsp_turn(
+        self,
+        descriptor: int,
+        body: bytes,
+        length: int,
+        flags: int,
+        out: Any,
+        out_capacity: int,
+        incoming: Any,
+        in_capacity: int,
+        wait_us: int,
+        count: Any,
+        /,
+    ) -> int: ...
     def rsp_gather(self, plan: Any, pieces: int, general: bytes, xstate: bytes, block: Any, /) -> None: ...
     def rsp_scatter(self, plan: Any, pieces: int, block: bytes, general: Any, xstate: Any, /) -> None: ...
 
@@ -128,6 +146,62 @@ class Wire:
         if size == -errno.EAGAIN:
             return 0
         raise OSError(-size, os.strerror(-size))
+
+
+class Conversation:
+    """The quick way through a socket while a client sends one packet after another and waits for each reply.
+
+    For connections without acknowledgements. Whatever is not one plain packet is left to `Framing`.
+    """
+
+    CAPACITY = 64 * 1024
+    """The longest frame that is sent this way."""
+
+    __slots__ = ("_arguments", "_count", "_flags", "_incoming", "_out", "_view", "_wire", "rest", "unsent")
+
+    def __init__(self, wire: Wire, *, rle: bool) -> None:
+        self._wire = wire
+        self._flags = library.RSP_RLE if rle else 0
+        self._out = _new("uint8_t[]", self.CAPACITY)
+        self._incoming = wire._incoming
+        self._view = wire._view
+        self._count = _new("int64_t *")
+        self.rest: bytes | None = None
+        """After a turn without a packet: what came instead, None if nothing did in time, b"" at the end."""
+        self.unsent = b""
+        """After a turn without a packet: what could not be sent."""
+
+    def turn(self, body: bytes, wait_us: int) -> bytes | None:
+        """Reply with `body` and wait for the next packet; None if none came, see `rest` and `unsent`. Raises `OSError`."""
+        size = library.rsp_turn(
+            self._wire.read_descriptor,
+            body,
+            len(body),
+            self._flags,
+            self._out,
+            self.CAPACITY,
+            self._incoming,
+            RECEIVE_CAPACITY,
+            wait_us,
+            self._count,
+        )
+        if size >= 0:
+            packet: bytes = self._view[1 : size + 1]
+            return packet
+        self._explain(-1 - size, body)
+        return None
+
+    def _explain(self, status: int, body: bytes) -> None:
+        self.rest, self.unsent = None, b""
+        if status == library.RSP_TURN_OTHER:
+            self.rest = self._view[: self._count[0]]
+        elif status == library.RSP_TURN_NOT_SENT:
+            self.unsent = frame(body, rle=bool(self._flags))[self._count[0] :]
+        elif status == library.RSP_TURN_TOO_LONG:
+            self.unsent = frame(body, rle=bool(self._flags))
+        elif status != library.RSP_TURN_SILENCE:
+            error = status - 999
+            raise OSError(error, os.strerror(error))
 
 
 class RegisterPlan:

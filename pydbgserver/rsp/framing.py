@@ -64,10 +64,10 @@ class Framing:
         A packet is its body as received, with runs expanded, but not unescaped: only the packet's grammar knows
         whether a ``}`` is an escape. Bytes between frames that mean nothing are skipped.
         """
-        if self.no_ack and not self._buffer and not self._dropped and data[:1] == b"$":
-            end = data.find(b"#")
-            if 0 < end == len(data) - 3 <= self.max_packet and data.find(b"$", 1) < 0 and b"*" not in data:
-                return [data[1:end]]
+        if self.no_ack and not self.buffered:
+            body = self.single(data)
+            if body is not None:
+                return [body]
         self._buffer += data
         items: list[Item] = []
         consumed = 0
@@ -77,6 +77,19 @@ class Framing:
             else:
                 consumed = self._between_frames(consumed, items)
         return items
+
+    @property
+    def buffered(self) -> bool:
+        """Whether part of a packet has come."""
+        return bool(self._buffer or self._dropped)
+
+    def single(self, data: bytes) -> bytes | None:
+        """The body, if `data` is one plain packet that needs no more than being cut out."""
+        if data[:1] == b"$":
+            end = data.find(b"#")
+            if 0 < end == len(data) - 3 <= self.max_packet and data.find(b"$", 1) < 0 and b"*" not in data:
+                return data[1:end]
+        return None
 
     def _between_frames(self, position: int, items: list[Item]) -> int:
         """Skip junk and take one control byte; gives the position to go on from."""

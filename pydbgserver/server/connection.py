@@ -13,9 +13,9 @@ from time import perf_counter_ns
 import trio
 
 from pydbgserver import logs
-from pydbgserver.rsp.codec import Wire
+from pydbgserver.rsp.codec import Conversation, Wire
 from pydbgserver.rsp.framing import Control, Framing
-from pydbgserver.server.patience import Patience
+from pydbgserver.server.patience import WAIT_US, Patience
 from pydbgserver.session.dialect import Client
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Backend
@@ -41,6 +41,7 @@ class Connection:
         self._resumed = trio.Event()
         self._drained: trio.Event | None = None
         self._identified = False
+        self._conversation: Conversation | None = None
         self._patience = Patience()
 
     async def serve(self) -> None:
@@ -73,6 +74,8 @@ class Connection:
                 return
             if wait_us:
                 patience.hit()
+                if self._conversation is not None and not framing.buffered:
+                    data = self._converse(self._conversation, data)
             self._take(data)
             if framing.out and not self._send():
                 await self._drain()
@@ -88,6 +91,31 @@ class Connection:
         before = perf_counter_ns()
         await trio.lowlevel.wait_readable(self._wire.read_descriptor)
         self._patience.woken_after(perf_counter_ns() - before)
+
+    def _converse(self, conversation: Conversation, data: bytes) -> bytes:
+        """Answer one packet after another as long as each comes by itself and soon; gives what else has come."""
+        body = self.framing.single(data)
+        if body is None:
+            return data
+        session, processes = self.session, self._backend.processes
+        dispatch, turn, outbox = session.dispatch, conversation.turn, session.outbox
+        for _ in range(TURNS_WITHOUT_TRIO):
+            reply = dispatch(body)
+            if reply is None or outbox or session.ended or len(processes) != self._processes:
+                self._post(reply)
+                return b""
+            packet = turn(reply, WAIT_US)
+            if packet is None:
+                self.framing.out += conversation.unsent
+                return self._after_conversation(conversation.rest)
+            body = packet
+        return b"$" + body + b"#00"
+
+    def _after_conversation(self, rest: bytes | None) -> bytes:
+        """Something else came, or nothing did, or the end (which is found again by the next to look)."""
+        if rest is None:
+            self._patience.missed()
+        return rest or b""
 
     def _take(self, data: bytes) -> None:
         """Handle every packet that `data` completes."""
@@ -119,6 +147,8 @@ class Connection:
         self._post(reply)
         if session.no_ack_requested and not framing.no_ack:
             framing.no_ack = True
+        if self._conversation is None and framing.no_ack and self._identified and not logs.packets.enabled:
+            self._conversation = Conversation(self._wire, rle=framing.rle)
 
     def _identify(self) -> None:
         """What the framing does differently for each client, once it is known which one it is."""

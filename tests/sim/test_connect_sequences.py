@@ -44,7 +44,7 @@ GDB13_CONNECT: list[Step] = [
     ("qXfer:auxv:read::0,1000", "l.*"),
     ("m401000,4", "00010203"),
     ("qXfer:libraries-svr4:read::0,1000", "l<library-list-svr4 .*"),
-    ("qSymbol::", "OK"),
+    ("qSymbol::", "qSymbol:[0-9a-f]+"),
     ("qTStatus", ""),
     ("qTfP", ""),
     ("qXfer:btrace-conf:read::0,1000", ""),

@@ -57,7 +57,7 @@ def test_a_unix_socket(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert lines == [
         "Listening on PORT",
         "  gdb prog -ex 'target remote PORT'",
-        "  lldb prog -o 'process connect unix-connect://PORT'",
+        "  lldb prog -o 'process connect --plugin gdb-remote unix-connect://PORT'",
     ]
 
 

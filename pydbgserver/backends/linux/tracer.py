@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydbgserver import native
 from pydbgserver.errors import BadAddress, KernelError, NoSuchProcess, NoSuchThread
-from pydbgserver.target.api import ResumeAction, ResumeKind, RunOptions
+from pydbgserver.target.api import ResumeAction, RunOptions
 
 ESRCH = 3
 MAX_STOPS = 64
@@ -19,9 +19,6 @@ SIGINFO_SIZE = 128
 _lib = native.lib
 _ffi = native.ffi
 _stops = _ffi.new("linux_stop[]", MAX_STOPS)
-OWN_ACTIONS = 16
-_actions = _ffi.new("linux_action[]", OWN_ACTIONS)
-_KINDS = {kind: kind.value for kind in ResumeKind}
 _GENERAL_VIEWS = [_ffi.buffer(_stops[i].registers) for i in range(MAX_STOPS)]
 
 
@@ -93,20 +90,24 @@ def threads(pid: int) -> list[int]:
         size = count + 64
 
 
+class _Actions:
+    """The actions of the last resume as C has them: a stepping client repeats the same ones."""
+
+    given: Sequence[ResumeAction] = ()
+    array = _ffi.new("linux_action[]", 1)
+
+
 def resume(actions: Sequence[ResumeAction]) -> int:
     """Apply the actions; gives the number of threads resumed."""
-    count = len(actions)
-    array = _actions if count <= OWN_ACTIONS else _ffi.new("linux_action[]", count)
-    for index, action in enumerate(actions):
-        slot = array[index]
-        slot.pid = action.pid
-        slot.tid = action.tid
-        slot.kind = _KINDS[action.kind]
-        slot.signal = action.signal
-        slot.start = action.range_start
-        slot.end = action.range_end
-    result: int = _lib.linux_resume(array, count)
+    if actions is not _Actions.given or actions.__class__ is not tuple:
+        _Actions.array = _ffi.new("linux_action[]", [_raw(action) for action in actions])
+        _Actions.given = actions
+    result: int = _lib.linux_resume(_Actions.array, len(actions))
     return result
+
+
+def _raw(action: ResumeAction) -> tuple[int, ...]:
+    return (action.pid, action.tid, action.kind.value, action.signal, action.range_start, action.range_end)
 
 
 def wait(budget_us: int, spin_us: int) -> int:

@@ -59,6 +59,7 @@ def test_roles_for_lldb() -> None:
         "arg4": "rcx",
         "arg5": "r8",
         "arg6": "r9",
+        "tp": "fs_base",
     }
 
 

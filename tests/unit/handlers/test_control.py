@@ -73,11 +73,6 @@ def test_echo_gives_the_same_packet() -> None:
     assert lldb().ask("qEcho:12345") == "qEcho:12345"
 
 
-def test_symbols_are_not_needed() -> None:
-    assert gdb().ask("qSymbol::") == "OK"
-    assert gdb().ask("qSymbol:401000:6d61696e") == "OK"
-
-
 def test_negotiation_starts_over() -> None:
     talk = gdb()
     talk.ask("qSupported:xmlRegisters=i386")

@@ -87,8 +87,6 @@ def test_nothing_that_needs_a_stopped_target_is_done_while_it_runs() -> None:
 
 def test_an_interrupt_gives_one_reply() -> None:
     talk = gdb()
-    talk.session.interrupt()
-    assert talk.backend.interrupts == 0
     assert talk.raw("vCont;c") is None
     talk.session.interrupt()
     talk.session.interrupt()
@@ -96,6 +94,19 @@ def test_an_interrupt_gives_one_reply() -> None:
     assert reply is not None and reply.startswith("T02")
     talk.session.interrupt()
     assert talk.poll() is None
+    assert talk.raw("vCont;c") is None
+
+
+def test_an_interrupt_that_comes_before_the_resume_stops_it_at_once() -> None:
+    talk = gdb(script=[Stop(SignalStop(PID, PID, 11))])
+    assert talk.ask("vCont;c").startswith("T0b")
+    talk.ask("Z0,401010,1")
+    talk.session.interrupt()
+    assert talk.ask("vCont;C0b:p64.64;c").startswith("T02")
+    assert len(talk.backend.resumed) == 1
+    talk.ask("z0,401010,1")
+    assert talk.raw("vCont;c") is None
+    assert [action.signal for action in talk.backend.resumed[1]] == [11, 0]
 
 
 def test_an_interrupt_that_lost_the_race_against_a_stop_is_dropped() -> None:
