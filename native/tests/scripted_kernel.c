@@ -1,3 +1,4 @@
+/* The scripted kernel, see the header. References: ptrace(2), kernel/signal.c, kernel/ptrace.c, fs/exec.c. */
 #define _GNU_SOURCE
 #include "scripted_kernel.h"
 
@@ -222,6 +223,8 @@ static void kill_task(struct task *t, int status) {
     t->killed = true;
     if (!t->exiting)
         t->exit_status = status;
+    else
+        t->state = TASK_RUNS;
 }
 
 void kill_group(pid_t pid) {
@@ -343,17 +346,13 @@ static void finish_exec(struct task *t) {
             leader = other;
         }
     t->former_tid = t->tid;
-    if (leader) {
-        t->group->members++; /* so that the group outlives the leader's record */
+    if (leader)
         drop_task(leader);
-        t->group->members--;
-    }
     t->tid = t->group->pid;
     wake_parent(t);
     leave_space(t);
     enter_space(t, make_space(NULL));
     t->registers.rip = START;
-    t->syscall_phase = 2;
     stop_event(t, PTRACE_EVENT_EXEC, (unsigned long)t->former_tid);
 }
 
@@ -446,7 +445,20 @@ static bool get_signal(struct task *t) {
     return stop_for_signal(t);
 }
 
+/* The end of the system call in which a PTRACE_EVENT came. */
+static void finish_call(struct task *t) {
+    t->returning = false;
+    if (t->request == PTRACE_SINGLESTEP) {
+        raise_fault(t, SIGTRAP, TRAP_BRKPT);
+    } else if (t->request == PTRACE_SYSCALL) {
+        t->syscall_phase = 2;
+        stop(t, SIGTRAP | 0x80, SIGTRAP | 0x80);
+    }
+}
+
 static void run(struct task *t) {
+    if (t->returning)
+        finish_call(t);
     for (int i = 0; i < QUANTUM && t->state == TASK_RUNS; i++) {
         if (get_signal(t))
             return;
@@ -536,6 +548,11 @@ static pid_t scripted_waitpid(pid_t tid, int *status, int options) {
     return got;
 }
 
+static bool is_call_event(int event) {
+    return event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK ||
+           event == PTRACE_EVENT_VFORK_DONE || event == PTRACE_EVENT_EXEC;
+}
+
 static long let_go(struct task *t, long request, int number) {
     bool signal_stop = !(t->status >> 16) && !(t->status >> 8 & 0x80);
     bool trap_stop = t->status >> 16 == PTRACE_EVENT_STOP;
@@ -549,6 +566,7 @@ static long let_go(struct task *t, long request, int number) {
     if (t->syscall_phase == 2)
         t->syscall_phase = 0;
     t->request = request;
+    t->returning = is_call_event(t->status >> 16);
     t->state = request == PTRACE_LISTEN ? TASK_LISTENS : TASK_RUNS;
     if (t->status >> 16 == PTRACE_EVENT_VFORK)
         for EACH_TASK (child)

@@ -74,6 +74,7 @@ struct task {
     bool traced, reported, slow;
     bool trap_pending, notify_pending;
     bool killed, exiting;
+    bool returning; /* from the system call of the last PTRACE_EVENT */
     int status, exit_status;
     long request;
     unsigned long options, message;

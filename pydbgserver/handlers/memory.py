@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from binascii import hexlify
 from collections.abc import Iterator
 
 from pydbgserver.errors import DebugError, MalformedPacket, Unsupported
@@ -23,7 +24,7 @@ def read(session: Session, address: int, length: int) -> bytes:
     """May be shorter than asked for, where a page further on is not mapped."""
     if not length:
         return _nothing(session)
-    return session.process.read_memory(address, length if length < READ_LIMIT else READ_LIMIT).hex().encode()
+    return hexlify(session.process.read_memory(address, length if length < READ_LIMIT else READ_LIMIT))
 
 
 @packet("x", "address:hex ',' length:hex", features=["binary-upload+"])

@@ -18,6 +18,10 @@ MAX_STOPS = 64
 SIGINFO_SIZE = 128
 _lib = native.lib
 _ffi = native.ffi
+READ_ROOM = 64 * 1024
+"""Reads up to this size need no buffer of their own."""
+_read_room = _ffi.new("uint8_t[]", READ_ROOM)
+_read_view = _ffi.buffer(_read_room)
 _stops = _ffi.new("linux_stop[]", MAX_STOPS)
 _GENERAL_VIEWS = [_ffi.buffer(_stops[i].registers) for i in range(MAX_STOPS)]
 
@@ -124,13 +128,19 @@ def stop_at(index: int) -> tuple[RawStop, bytes]:
 
 def read_memory(pid: int, address: int, length: int) -> bytes:
     """The readable prefix; raises `BadAddress` when there is none."""
-    if not length:
-        return b""
-    buffer = bytearray(length)
-    count = _lib.linux_read_memory(pid, address & 0xFFFFFFFFFFFFFFFF, _ffi.from_buffer(buffer), length)
-    if count <= 0:
+    if length <= READ_ROOM:
+        count = _lib.linux_read_memory(pid, address, _read_room, length)
+        if count > 0:
+            data: bytes = _read_view[:count]
+            return data
+    else:
+        buffer = _ffi.new("uint8_t[]", length)
+        count = _lib.linux_read_memory(pid, address, buffer, length)
+        if count > 0:
+            return bytes(_ffi.buffer(buffer, count))
+    if length:
         _process(count, pid, BadAddress(address, length))
-    return bytes(buffer) if count == length else bytes(buffer[:count])
+    return b""
 
 
 def write_memory(pid: int, address: int, data: bytes) -> None:

@@ -1,0 +1,43 @@
+/* What the tests of the Linux tracer share. Each runs in a process of its own. */
+#ifndef PYDBGSERVER_TEST_LINUX_H
+#define PYDBGSERVER_TEST_LINUX_H
+
+#include "scripted_kernel.h"
+
+struct test {
+    const char *name;
+    void (*run)(void);
+    struct test *next;
+};
+extern struct test *tests;
+
+#define TEST(topic)                                                         \
+    static void topic(void);                                                \
+    static struct test test_##topic = {#topic, topic, NULL};                \
+    __attribute__((constructor)) static void add_##topic(void) {            \
+        test_##topic.next = tests;                                          \
+        tests = &test_##topic;                                              \
+    }                                                                       \
+    static void topic(void)
+
+#define MAX_STOPS 16
+extern linux_stop stops[MAX_STOPS];
+
+/* linux_attach of make_process(PID, threads), all at START with `code` there. */
+void attach_to(int threads, const char *code);
+void plant(pid_t pid, uint64_t address);
+void resume(pid_t tid, int kind, int signal);
+#define RESUME_ALL() resume(-1, LINUX_CONTINUE, 0)
+/* The number of events of the next complete stop; fails the test when none comes. */
+int wait_stop(void);
+/* Nothing may be reported now. */
+void expect_nothing(void);
+const linux_stop *stop_of(int count, pid_t tid);
+void expect_stop(int count, pid_t tid, int kind, int signal);
+/* The one event of the next stop. */
+void expect_only(pid_t tid, int kind, int signal);
+void configure(void (*change)(linux_options *options));
+/* Nothing is traced any more, and the tracer knows of nothing. */
+void expect_empty(void);
+
+#endif

@@ -1,0 +1,262 @@
+/* Child processes: let go clean, followed unseen, or reported. */
+#include "test_linux.h"
+
+#include <sys/wait.h>
+
+#define TRAP_PLACE (CHILD + 2)
+
+static void report_both(linux_options *options) {
+    options->report_forks = options->report_vforks = 1;
+}
+
+static void quiet(linux_options *options) {
+    options->report_execs = 0;
+}
+
+static void fork_and_go(bool child_first) {
+    attach_to(2, "S");
+    plant(PID, TRAP_PLACE);
+    PUT(PID, CHILD - 0x20, "FS");
+    task(PID)->registers.rip = CHILD - 0x20;
+    youngest_first = child_first;
+    RESUME_ALL();
+    expect_nothing();
+    CHECK(!task(PID + 1000)->traced);
+    CHECK_EQ(task(PID + 1000)->state, TASK_RUNS);
+    CHECK_EQ(code_at(PID + 1000, TRAP_PLACE), OP_SPIN);
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(linux_running(), 2);
+    CHECK(!find_process(PID + 1000));
+}
+
+TEST(fork_child_is_let_go_without_traps) {
+    fork_and_go(false);
+}
+
+TEST(fork_child_that_reports_first_is_let_go) {
+    fork_and_go(true);
+}
+
+TEST(fork_is_reported_with_the_child_held) {
+    configure(report_both);
+    attach_to(1, "FS");
+    PUT(PID, CHILD, "X");
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_FORK, SIGTRAP);
+    CHECK_EQ(stops[0].value, PID + 1000);
+    CHECK_EQ(task(PID + 1000)->state, TASK_STOPS);
+    linux_action action = {PID + 1000, -1, LINUX_CONTINUE, 0, 0, 0};
+    CHECK_EQ(linux_resume(&action, 1), 1);
+    expect_only(PID + 1000, LINUX_STOP_EXITED, 0);
+    RESUME_ALL();
+    expect_nothing();
+}
+
+static void kill_young(bool quiet_death, bool reported) {
+    if (reported)
+        configure(report_both);
+    quiet_deaths = quiet_death;
+    attach_to(1, "FS");
+    RESUME_ALL();
+    kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG); /* forks */
+    task(PID)->reported = true; /* the parent's event is under way */
+    expect_nothing();
+    CHECK_EQ(task(PID + 1000)->state, TASK_STOPS);
+    kill_group(PID + 1000);
+    expect_nothing();
+    CHECK(!find_task(PID + 1000));
+    task(PID)->reported = false;
+    if (reported) {
+        int count = wait_stop();
+        expect_stop(count, PID, LINUX_STOP_FORK, SIGTRAP);
+        RESUME_ALL();
+        if (count == 1 && find_process(PID + 1000))
+            CHECK_EQ(wait_stop(), 1);
+    }
+    expect_nothing();
+    CHECK(!find_process(PID + 1000));
+    CHECK_EQ(linux_running(), 1);
+}
+
+TEST(fork_child_dies_before_its_parents_event) {
+    kill_young(false, false);
+}
+
+TEST(fork_child_dies_quietly_before_its_parents_event) {
+    kill_young(true, false);
+}
+
+TEST(reported_fork_child_dies_before_its_parents_event) {
+    kill_young(false, true);
+}
+
+static void vfork_then(const char *child_code) {
+    configure(quiet);
+    attach_to(2, "S");
+    plant(PID, TRAP_PLACE);
+    put_code(PID, CHILD, child_code, 3);
+    PUT(PID, TRAP_PLACE, "\xcc");
+    find_trap(find_process(PID), TRAP_PLACE)->original[0] = (uint8_t)child_code[2];
+    PUT(PID, CHILD - 0x20, "VS");
+    task(PID)->registers.rip = CHILD - 0x20;
+    RESUME_ALL();
+}
+
+static void after_vfork(void) {
+    CHECK_EQ(traps_taken, 1);
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(linux_running(), 2);
+    CHECK_EQ(task(PID)->state, TASK_RUNS);
+    CHECK(!find_process(PID + 1000));
+}
+
+TEST(vfork_child_is_followed_unseen_to_its_exec) {
+    vfork_then("\x90\x90\x41");
+    expect_nothing();
+    after_vfork();
+    CHECK(!task(PID + 1000)->traced);
+    CHECK_EQ(code_at(PID + 1000, TRAP_PLACE), OP_SPIN);
+}
+
+TEST(vfork_child_is_followed_unseen_to_its_exit) {
+    vfork_then("\x90\x90\x58");
+    expect_nothing();
+    after_vfork();
+    CHECK(!find_task(PID + 1000));
+}
+
+static void make_slow(long request, pid_t tid) {
+    if (request == PTRACE_CONT && tid == PID + 1000) {
+        before_ptrace = NULL;
+        task(tid)->slow = true;
+    }
+}
+
+/* In vfork(2) the parent cannot stop before its child has execed or exited: the child must go on. */
+TEST(interrupt_during_a_vfork) {
+    before_ptrace = make_slow;
+    vfork_then("\x90\x90\x41");
+    expect_nothing();
+    CHECK_EQ(task(PID)->state, TASK_SPAWNS);
+    linux_interrupt(PID);
+    expect_nothing();
+    task(PID + 1000)->slow = false;
+    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    CHECK(!find_process(PID + 1000));
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(linux_running(), 2);
+}
+
+TEST(detach_during_a_vfork) {
+    before_ptrace = make_slow;
+    vfork_then("\x90\x90\x41");
+    expect_nothing();
+    CHECK_EQ(task(PID)->state, TASK_SPAWNS);
+    task(PID + 1000)->slow = false;
+    CHECK_EQ(linux_detach(PID, 0), 0);
+    CHECK(!task(PID)->traced && !task(PID + 1)->traced);
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_EXEC);
+    expect_nothing();
+    expect_empty();
+}
+
+TEST(vfork_parent_killed) {
+    before_ptrace = make_slow;
+    vfork_then("\x90\x90\x41");
+    expect_nothing();
+    kill_group(PID);
+    expect_only(PID, LINUX_STOP_KILLED, SIGKILL);
+    CHECK(task(PID + 1000)->traced);
+}
+
+static void kill_on_step(long request, pid_t tid) {
+    if (request == PTRACE_SINGLESTEP && tid == PID + 1000)
+        kill_group(tid);
+}
+
+TEST(vfork_child_killed_while_its_trap_is_out) {
+    vfork_then("\x90\x90\x41");
+    before_ptrace = kill_on_step;
+    expect_nothing();
+    CHECK(!find_task(PID + 1000));
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(linux_running(), 2);
+}
+
+TEST(vfork_child_killed_quietly_while_its_trap_is_out) {
+    quiet_deaths = true;
+    vfork_then("\x90\x90\x41");
+    before_ptrace = kill_on_step;
+    expect_nothing();
+    CHECK(!find_task(PID + 1000));
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+}
+
+TEST(vfork_is_reported_and_its_end) {
+    configure(report_both);
+    attach_to(1, "VS");
+    PUT(PID, CHILD, "X");
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_VFORK, SIGTRAP);
+    RESUME_ALL();
+    int count = wait_stop();
+    expect_stop(count, PID + 1000, LINUX_STOP_EXITED, 0);
+    if (count == 1) {
+        RESUME_ALL();
+        count = wait_stop();
+    }
+    expect_stop(count, PID, LINUX_STOP_VFORK_DONE, SIGTRAP);
+    RESUME_ALL();
+    expect_nothing();
+}
+
+TEST(reported_vfork_child_let_go_keeps_the_parents_traps) {
+    configure(report_both);
+    attach_to(1, "VS");
+    plant(PID, TRAP_PLACE);
+    PUT(PID, CHILD, "\x90\x90");
+    find_trap(find_process(PID), TRAP_PLACE)->original[0] = OP_EXEC;
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_VFORK, SIGTRAP);
+    CHECK_EQ(linux_detach(PID + 1000, 0), 0);
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_VFORK_DONE, SIGTRAP);
+    CHECK(!task(PID + 1000)->traced);
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+}
+
+/* clone(CLONE_VM): a process of its own in the same memory. */
+TEST(sharing_child_meets_a_trap_planted_later) {
+    attach_to(1, "MS");
+    PUT(PID, CHILD, "\x90\x90\x90J");
+    RESUME_ALL();
+    expect_nothing();
+    CHECK(task(PID + 1000)->traced);
+    linux_interrupt(PID);
+    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    PUT(PID, START, "\x90\x90\x90\x90J");
+    PUT(PID, START + 8, "S");
+    struct user_regs_struct registers = task(PID)->registers;
+    registers.rip = START + 8;
+    CHECK(linux_write_regset(PID, 1, (uint8_t *)&registers, sizeof registers) > 0);
+    plant(PID, START + 1);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK(traps_taken >= 1);
+    CHECK_EQ(delivered(PID + 1000, SIGTRAP), 0);
+    CHECK_EQ(code_at(PID, START + 1), OP_TRAP);
+}
+
+TEST(sharing_child_does_not_hinder_a_stop) {
+    attach_to(1, "MS");
+    RESUME_ALL();
+    expect_nothing();
+    linux_interrupt(PID);
+    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    CHECK_EQ(task(PID + 1000)->state, TASK_STOPS);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(linux_running(), 2);
+}

@@ -1,0 +1,392 @@
+/* Interrupts, signals, job control, SIGKILL and stops whose reason goes away. */
+#include "test_linux.h"
+
+#include <sys/wait.h>
+
+static void pass_usr1(linux_options *options) {
+    options->pass_signals = 1ull << (SIGUSR1 - 1);
+}
+
+static void report_execs(linux_options *options) {
+    options->report_execs = 1;
+}
+
+TEST(interrupt_reports_the_preferred_thread) {
+    attach_to(3, "S");
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(linux_interrupt(PID + 1), 1);
+    expect_only(PID + 1, LINUX_STOP_INTERRUPT, 0);
+    CHECK_EQ(linux_interrupt(PID + 1), 0);
+    expect_nothing();
+}
+
+TEST(interrupt_within_one_call) {
+    attach_to(3, "S");
+    RESUME_ALL();
+    linux_interrupt(PID);
+    CHECK_EQ(linux_wait(stops, MAX_STOPS, 5000000, 5000000), 1);
+    expect_stop(1, PID, LINUX_STOP_INTERRUPT, 0);
+}
+
+TEST(sleeping_wait_is_woken) {
+    attach_to(2, "X");
+    RESUME_ALL();
+    kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG); /* exits before the wait begins: SIGCHLD is all there is */
+    CHECK_EQ(linux_wait(stops, MAX_STOPS, 5000000, 0), 1);
+    expect_stop(1, PID, LINUX_STOP_EXITED, 0);
+}
+
+TEST(interrupt_races_with_a_signal) {
+    attach_to(3, "S");
+    RESUME_ALL();
+    send_signal(PID + 2, SIGUSR2, 5);
+    linux_interrupt(PID);
+    task(PID + 2)->trap_pending = false;
+    expect_only(PID + 2, LINUX_STOP_SIGNAL, SIGUSR2);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(linux_running(), 3);
+}
+
+TEST(interrupt_races_with_an_exit) {
+    attach_to(2, "X");
+    RESUME_ALL();
+    linux_interrupt(PID);
+    task(PID)->trap_pending = task(PID + 1)->trap_pending = false;
+    expect_only(PID, LINUX_STOP_EXITED, 0);
+    expect_empty();
+}
+
+TEST(two_signals_in_one_stop) {
+    attach_to(3, "S");
+    RESUME_ALL();
+    send_signal(PID, SIGUSR1, 1);
+    send_signal(PID + 2, SIGUSR2, 2);
+    int count = wait_stop();
+    CHECK_EQ(count, 2);
+    expect_stop(count, PID, LINUX_STOP_SIGNAL, SIGUSR1);
+    expect_stop(count, PID + 2, LINUX_STOP_SIGNAL, SIGUSR2);
+    RESUME_ALL();
+    expect_nothing();
+}
+
+TEST(more_events_than_there_is_room_for) {
+    attach_to(5, "S");
+    RESUME_ALL();
+    for (int i = 0; i < 5; i++)
+        send_signal(PID + i, SIGUSR1, i);
+    int count = 0, seen = 0;
+    for (int i = 0; i < 10 && seen < 5; i++) {
+        count = linux_wait(stops, 2, 0, 0);
+        CHECK(count <= 2);
+        seen += count;
+    }
+    CHECK_EQ(seen, 5);
+    expect_nothing();
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(linux_running(), 5);
+}
+
+/* PTRACE_INTERRUPT reaches a thread that is in another stop already: its trap comes after the next resume. */
+static void late_trap(long request, pid_t tid) {
+    if (request == PTRACE_INTERRUPT && tid == PID + 1) {
+        before_ptrace = NULL;
+        kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG);
+        CHECK_EQ(task(PID + 1)->state, TASK_STOPS);
+    }
+}
+
+TEST(late_interrupt_trap_is_swallowed) {
+    attach_to(2, "S");
+    RESUME_ALL();
+    send_signal(PID + 1, SIGUSR1, 0);
+    before_ptrace = late_trap;
+    linux_interrupt(PID);
+    CHECK(task(PID + 1)->trap_pending);
+    expect_only(PID + 1, LINUX_STOP_SIGNAL, SIGUSR1);
+    CHECK(task(PID + 1)->trap_pending);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(linux_running(), 2);
+    CHECK_EQ(task(PID + 1)->state, TASK_RUNS);
+}
+
+TEST(late_interrupt_trap_does_not_eat_a_step) {
+    attach_to(2, "\x90\x90S");
+    send_signal(PID + 1, SIGUSR1, 0);
+    resume(PID + 1, LINUX_CONTINUE, 0);
+    before_ptrace = late_trap;
+    linux_interrupt(PID + 1);
+    expect_only(PID + 1, LINUX_STOP_SIGNAL, SIGUSR1);
+    uint64_t pc = task(PID + 1)->registers.rip;
+    resume(PID + 1, LINUX_STEP, 0);
+    expect_only(PID + 1, LINUX_STOP_STEP, SIGTRAP);
+    CHECK_EQ(task(PID + 1)->registers.rip, pc + 1);
+}
+
+TEST(passed_signal_is_delivered_without_a_stop) {
+    configure(pass_usr1);
+    attach_to(2, "S");
+    RESUME_ALL();
+    send_signal(PID + 1, SIGUSR1, 77);
+    expect_nothing();
+    CHECK_EQ(delivered(PID + 1, SIGUSR1), 1);
+    CHECK_EQ(deliveries[0].value, 77);
+    send_signal(PID + 1, SIGUSR2, 0);
+    expect_only(PID + 1, LINUX_STOP_SIGNAL, SIGUSR2);
+    CHECK_EQ(delivered(PID + 1, SIGUSR2), 0);
+}
+
+TEST(passed_signal_during_a_stop_all_is_not_lost) {
+    configure(pass_usr1);
+    attach_to(2, "S");
+    RESUME_ALL();
+    linux_interrupt(PID);
+    send_signal(PID + 1, SIGUSR1, 3);
+    task(PID + 1)->trap_pending = false;
+    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    CHECK_EQ(delivered(PID + 1, SIGUSR1), 0);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(delivered(PID + 1, SIGUSR1), 1);
+    CHECK_EQ(deliveries[0].value, 3);
+}
+
+TEST(signal_of_the_client_is_injected) {
+    attach_to(1, "S");
+    RESUME_ALL();
+    send_signal(PID, SIGUSR1, 8);
+    expect_only(PID, LINUX_STOP_SIGNAL, SIGUSR1);
+    resume(-1, LINUX_CONTINUE, SIGUSR1);
+    expect_nothing();
+    CHECK_EQ(delivered(PID, SIGUSR1), 1);
+    CHECK_EQ(deliveries[0].value, 8);
+}
+
+TEST(signal_of_the_client_where_none_can_be_injected) {
+    attach_to(1, "S");
+    resume(-1, LINUX_CONTINUE, SIGUSR2);
+    expect_nothing();
+    CHECK_EQ(delivered(PID, SIGUSR2), 1);
+    send_signal(PID, SIGUSR2, 0);
+    expect_only(PID, LINUX_STOP_SIGNAL, SIGUSR2);
+}
+
+TEST(group_stop_is_listened_to) {
+    attach_to(2, "S");
+    RESUME_ALL();
+    send_signal(PID, SIGSTOP, 0);
+    expect_only(PID, LINUX_STOP_SIGNAL, SIGSTOP);
+    resume(-1, LINUX_CONTINUE, SIGSTOP);
+    expect_nothing();
+    CHECK_EQ(task(PID)->state, TASK_LISTENS);
+    CHECK_EQ(task(PID + 1)->state, TASK_LISTENS);
+    linux_interrupt(PID + 1);
+    expect_only(PID + 1, LINUX_STOP_INTERRUPT, 0);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(task(PID)->state, TASK_LISTENS);
+    send_group(PID, SIGCONT, 0);
+    int count = wait_stop();
+    CHECK_EQ(count, 1);
+    CHECK(stops[0].kind == LINUX_STOP_SIGNAL && stops[0].signal == SIGCONT);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(task(PID)->state, TASK_RUNS);
+    CHECK_EQ(task(PID + 1)->state, TASK_RUNS);
+}
+
+TEST(attach_to_a_job_stopped_process_swallows_one_sigcont) {
+    make_process(PID, 2)->group->stop_signal = SIGSTOP;
+    CHECK_EQ(linux_attach(PID), 2);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(task(PID)->state, TASK_RUNS);
+    CHECK_EQ(task(PID + 1)->state, TASK_RUNS);
+    CHECK_EQ(task(PID)->group->stop_signal, 0);
+    send_group(PID, SIGCONT, 0);
+    CHECK_EQ(wait_stop(), 1);
+    CHECK_EQ(stops[0].signal, SIGCONT);
+}
+
+TEST(step_in_a_job_stopped_process) {
+    make_process(PID, 2)->group->stop_signal = SIGSTOP;
+    PUT(PID, START, "\x90\x90\x90S");
+    CHECK_EQ(linux_attach(PID), 2);
+    resume(PID, LINUX_STEP, 0);
+    expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
+    CHECK_EQ(task(PID)->registers.rip, START + 1);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(linux_running(), 2);
+}
+
+static void kill_when_stopped(bool quiet) {
+    attach_to(3, "S");
+    quiet_deaths = quiet;
+    RESUME_ALL();
+    send_signal(PID, SIGUSR1, 0);
+    expect_only(PID, LINUX_STOP_SIGNAL, SIGUSR1);
+    kill_group(PID);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_KILLED, SIGKILL);
+    expect_empty();
+    CHECK(!find_task(PID));
+}
+
+TEST(killed_while_stopped) {
+    kill_when_stopped(false);
+}
+
+TEST(killed_while_stopped_without_exit_stops) {
+    kill_when_stopped(true);
+}
+
+TEST(killed_during_a_stop_all) {
+    attach_to(3, "S");
+    RESUME_ALL();
+    linux_interrupt(PID);
+    linux_wait(stops, MAX_STOPS, 0, 0);
+    kill_group(PID);
+    int count = linux_wait(stops, MAX_STOPS, 0, 0);
+    count = count ? count : wait_stop();
+    CHECK_EQ(count, 1);
+    if (stops[0].kind == LINUX_STOP_INTERRUPT) {
+        RESUME_ALL();
+        CHECK_EQ(wait_stop(), 1);
+    }
+    expect_stop(1, PID, LINUX_STOP_KILLED, SIGKILL);
+    expect_empty();
+}
+
+TEST(kill_a_running_process) {
+    attach_to(3, "S");
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(linux_kill(PID), 0);
+    expect_empty();
+    CHECK(!find_task(PID));
+}
+
+TEST(kill_a_stopped_process) {
+    attach_to(3, "S");
+    CHECK_EQ(linux_kill(PID), 0);
+    expect_empty();
+    CHECK(!find_task(PID));
+}
+
+/* A process with other processes about: what they have to say while one is killed is kept. */
+TEST(kill_one_of_two_processes) {
+    attach_to(1, "S");
+    make_process(PID + 50, 1);
+    PUT(PID + 50, START, "CS");
+    CHECK_EQ(linux_attach(PID + 50), 1);
+    RESUME_ALL();
+    kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG); /* the other clones */
+    task(PID + 50)->reported = true;
+    CHECK_EQ(task(PID + 50)->state, TASK_STOPS);
+    CHECK_EQ(linux_kill(PID), 0);
+    task(PID + 50)->reported = false;
+    expect_nothing();
+    CHECK_EQ(linux_running(), 2);
+    linux_interrupt(PID + 50);
+    expect_only(PID + 50, LINUX_STOP_INTERRUPT, 0);
+}
+
+/* The thread whose signal made everything stop is taken away by another one's execve. */
+TEST(stop_is_undone_when_its_thread_vanishes) {
+    linux_options none = {0};
+    linux_configure(&none);
+    attach_to(3, "S");
+    make_process(PID + 50, 2);
+    CHECK_EQ(linux_attach(PID + 50), 2);
+    RESUME_ALL();
+    send_signal(PID + 2, SIGUSR1, 0);
+    PUT(PID, CHILD, "A");
+    task(PID + 1)->slow = true;
+    CHECK_EQ(linux_wait(stops, MAX_STOPS, 0, 0), 0); /* the signal is seen, the others are told to stop */
+    task(PID + 1)->registers.rip = CHILD;
+    task(PID + 1)->slow = task(PID + 1)->trap_pending = false;
+    expect_nothing();
+    CHECK_EQ(linux_running(), 3);
+    CHECK(!find_task(PID + 2));
+    CHECK_EQ(task(PID + 51)->state, TASK_RUNS);
+}
+
+TEST(exec_reported_when_the_stopping_thread_vanishes) {
+    configure(report_execs);
+    attach_to(3, "S");
+    RESUME_ALL();
+    send_signal(PID + 2, SIGUSR1, 0);
+    PUT(PID, CHILD, "A");
+    task(PID + 1)->slow = true;
+    CHECK_EQ(linux_wait(stops, MAX_STOPS, 0, 0), 0);
+    task(PID + 1)->registers.rip = CHILD;
+    task(PID + 1)->slow = task(PID + 1)->trap_pending = false;
+    expect_only(PID, LINUX_STOP_EXEC, SIGTRAP);
+}
+
+TEST(caught_system_calls) {
+    attach_to(1, "\x90YS");
+    int32_t number = 39;
+    CHECK_EQ(linux_catch_syscalls(PID, &number, 1), 0);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_SYSCALL_ENTRY, SIGTRAP);
+    CHECK_EQ(stops[0].value, 39);
+    int64_t result;
+    uint64_t arguments[6] = {0};
+    CHECK_EQ(linux_inject_syscall(PID, START + 1, 39, arguments, &result), -16);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_SYSCALL_RETURN, SIGTRAP);
+    RESUME_ALL();
+    expect_nothing();
+}
+
+TEST(injected_system_call_leaves_no_trace) {
+    attach_to(1, "\x90YS");
+    RESUME_ALL();
+    send_signal(PID, SIGUSR1, 6);
+    expect_only(PID, LINUX_STOP_SIGNAL, SIGUSR1);
+    task(PID)->mask = 1ull << (SIGHUP - 1);
+    task(PID)->trap_pending = true; /* a late interrupt */
+    send_signal(PID, SIGUSR2, 7);
+    struct user_regs_struct before = task(PID)->registers;
+    int64_t result = 0;
+    uint64_t arguments[6] = {1, 2, 3, 4, 5, 6};
+    CHECK_EQ(linux_inject_syscall(PID, START + 1, 39, arguments, &result), 0);
+    CHECK_EQ(result, CALL_RESULT);
+    CHECK(!__builtin_memcmp(&before, &task(PID)->registers, sizeof before));
+    CHECK_EQ(task(PID)->mask, 1ull << (SIGHUP - 1));
+    resume(-1, LINUX_CONTINUE, SIGUSR1);
+    expect_only(PID, LINUX_STOP_SIGNAL, SIGUSR2);
+    CHECK_EQ(delivered(PID, SIGUSR1), 1);
+    CHECK_EQ(deliveries[0].value, 6);
+}
+
+TEST(detach_delivers_the_last_signal) {
+    attach_to(2, "S");
+    plant(PID, START + 4);
+    RESUME_ALL();
+    send_signal(PID + 1, SIGUSR1, 0);
+    expect_only(PID + 1, LINUX_STOP_SIGNAL, SIGUSR1);
+    CHECK_EQ(linux_detach(PID, 0), 0);
+    CHECK_EQ(delivered(PID + 1, SIGUSR1), 1);
+    CHECK_EQ(code_at(PID, START + 4), OP_SPIN);
+    CHECK(!task(PID)->traced && !task(PID + 1)->traced);
+    CHECK_EQ(task(PID)->state, TASK_RUNS);
+    expect_empty();
+}
+
+TEST(detach_while_running_rewinds_a_hit) {
+    attach_to(2, "S");
+    plant(PID, CHILD);
+    RESUME_ALL();
+    expect_nothing();
+    task(PID + 1)->registers.rip = CHILD;
+    CHECK_EQ(linux_detach(PID, 0), 0);
+    CHECK_EQ(code_at(PID, CHILD), OP_SPIN);
+    CHECK_EQ(task(PID + 1)->registers.rip, CHILD);
+    expect_empty();
+}
