@@ -230,6 +230,7 @@ static struct thread *next_at_trap(void) {
 
 int linux_resume(const linux_action *actions, int count) {
     tracer.stopping = tracer.interrupt_requested = false;
+    tracer.awaited = true;
     int resumed = prepare(actions, count);
     struct thread *stepper;
     while (!tracer.stopping && (stepper = next_at_trap()))

@@ -190,7 +190,8 @@ static void handle_exit_stop(struct thread *thread) {
     unsigned long status = 0;
     trace(PTRACE_GETEVENTMSG, thread->tid, 0, (uintptr_t)&status);
     struct process *process = thread->process;
-    if (tracer.options.report_threads && process->live > 1 && !process->silent && !process->killing) {
+    bool thread_ends = process->live > 1 && thread->tid != process->pid;
+    if (tracer.options.report_threads && thread_ends && !process->silent && !process->killing) {
         record_event(thread, LINUX_STOP_THREAD_EXIT, 0, status >> 8 & 0xff);
         return;
     }
@@ -404,9 +405,20 @@ static int take_exits(linux_stop *stops, int max) {
     return count;
 }
 
-static int take_interrupt(linux_stop *stops) {
+/* What was resumed has ended, what was not stays stopped: nothing will ever happen. */
+static bool none_resumed(void) {
+    if (!tracer.awaited || tracer.running)
+        return false;
+    for EACH_PROCESS (process)
+        if (process->live && !process->silent)
+            return true;
+    return false;
+}
+
+/* An event of no thread in particular: of the preferred one, or of the first that lives. */
+static int take_general(linux_stop *stops, int kind) {
     struct thread *thread = find_thread(tracer.interrupt_tid);
-    struct event event = {LINUX_STOP_INTERRUPT, 0, 0, 0};
+    struct event event = {kind, 0, 0, 0};
     if (!thread || !thread->process || thread->state != THREAD_STOPPED || thread->process->silent) {
         thread = NULL;
         for EACH_PROCESS (process)
@@ -427,7 +439,10 @@ static int take_events(linux_stop *stops, int max) {
         thread->event.kind = 0;
     }
     if (!count && tracer.interrupt_requested)
-        count = take_interrupt(stops);
+        count = take_general(stops, LINUX_STOP_INTERRUPT);
+    if (!count && none_resumed())
+        count = take_general(stops, LINUX_STOP_NONE_RESUMED);
+    tracer.awaited &= count == 0;
     return count;
 }
 
@@ -479,7 +494,7 @@ static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int6
                 return true;
         }
         if (!tracer.running && !dying())
-            return tracer.stopping;
+            return tracer.stopping || none_resumed();
         int64_t spent = budget_us > 0 ? now_us() - start : 0;
         if (spent >= budget_us)
             return false;
@@ -519,7 +534,7 @@ int linux_wait(linux_stop *stops, int max, int64_t budget_us, int64_t spin_us) {
         done = run_until_stopped(&before, budget_us, spin_us);
         if (done && !tracer.running)
             settle(&child);
-    } while (done && !(stop_complete() && have_events()) && tracer.processes);
+    } while (done && !(stop_complete() && (have_events() || none_resumed())) && tracer.processes);
     int count = done ? take_events(stops, max) : 0;
     if (done) {
         tracer.stopping = count == max;

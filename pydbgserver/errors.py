@@ -19,6 +19,11 @@ class DebugError(Exception):
 
     code: int = 1
 
+    def __init__(self, message: str = "", code: int | None = None) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+
 
 class MalformedPacket(DebugError):
     """The packet's arguments do not fit its grammar."""

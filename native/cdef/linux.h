@@ -27,10 +27,12 @@ enum linux_stop_kind {
     LINUX_STOP_THREAD_START = 12,
     LINUX_STOP_THREAD_EXIT = 13,
     LINUX_STOP_EXITED = 14,
-    LINUX_STOP_KILLED = 15
+    LINUX_STOP_KILLED = 15,
+    LINUX_STOP_NONE_RESUMED = 16
 };
 
-/* One event. `value`: the debug register (HARDWARE), the child's pid (FORK,
+/* One event. NONE_RESUMED: every thread that was resumed has ended, others stay
+ * stopped. `value`: the debug register (HARDWARE), the child's pid (FORK,
  * VFORK), the system call number (SYSCALL_*), the status (THREAD_EXIT, EXITED).
  * `registers`: the general register set, registers_size 0 if the thread is gone. */
 typedef struct {

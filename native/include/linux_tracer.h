@@ -124,6 +124,7 @@ struct tracer {
     int running;
     bool stopping;            /* every thread is being stopped */
     bool interrupt_requested; /* by the client; reported if no real event comes first */
+    bool awaited;             /* the client has resumed and waits for an event */
     int interrupt_tid;
     unsigned sequence;
     linux_options options;

@@ -316,7 +316,7 @@ int delivered(pid_t tid, int number) {
 /* --- new tasks, new programs ---------------------------------------------------- */
 
 static void make_child(struct task *t, int event) {
-    bool thread = event == PTRACE_EVENT_CLONE && code_at(t->tid, t->registers.rip - 1) == OP_CLONE;
+    bool thread = event == PTRACE_EVENT_CLONE && code_at(t->tid, t->registers.rip - 1) == 'C';
     bool shares = event != PTRACE_EVENT_FORK;
     pid_t tid = next_tid++;
     struct group *group = thread ? t->group : make_group(tid);
@@ -365,67 +365,80 @@ static void quit_group(struct task *t) {
 
 /* --- running ---------------------------------------------------------------------- */
 
-static void system_call(struct task *t) {
-    t->registers.orig_rax = t->registers.rax ? t->registers.rax : 39;
-    if (t->request == PTRACE_SYSCALL && t->syscall_phase == 0) {
-        t->syscall_phase = 1;
-        stop(t, SIGTRAP | 0x80, SIGTRAP | 0x80);
-        return;
-    }
-    t->registers.rip++;
+static void begin_call(struct task *t) {
+    uint8_t name = t->call;
+    t->call = 0;
     t->registers.rax = CALL_RESULT;
     t->syscall_phase = 0;
+    t->returning = true;
+    switch (name) {
+    case 'Y':
+        break;
+    case 'B':
+        t->state = TASK_BLOCKS;
+        break;
+    case 'C':
+    case 'M':
+        make_child(t, PTRACE_EVENT_CLONE);
+        break;
+    case 'F':
+        make_child(t, PTRACE_EVENT_FORK);
+        break;
+    case 'V':
+        make_child(t, PTRACE_EVENT_VFORK);
+        break;
+    case 'A':
+        begin_exec(t);
+        break;
+    case 'E':
+        begin_exit(t, 0);
+        break;
+    case 'X':
+        quit_group(t);
+        break;
+    default:
+        broken(__FILE__, __LINE__, "system call %#x", name);
+    }
+}
+
+static void system_call(struct task *t, uint64_t pc) {
+    t->registers.orig_rax = 39;
+    CHECK_EQ(code_at(t->tid, pc + 1), 5);
+    t->registers.rip += CALL_SIZE;
+    t->call = code_at(t->tid, pc + 2);
     if (t->request == PTRACE_SYSCALL) {
-        t->syscall_phase = 2;
+        t->syscall_phase = 1;
         stop(t, SIGTRAP | 0x80, SIGTRAP | 0x80);
+    } else {
+        begin_call(t);
     }
 }
 
 static void execute(struct task *t) {
     uint64_t pc = t->registers.rip;
     uint8_t opcode = code_at(t->tid, pc);
-    if (pc == guarded && opcode != OP_TRAP && t->request != PTRACE_SINGLESTEP)
+    if (pc == guarded && opcode != OP_TRAP && t->request != PTRACE_SINGLESTEP && t->request != PTRACE_SYSCALL)
         slipped++;
-    if (opcode == OP_CALL) {
-        system_call(t);
-        return;
-    }
-    if (opcode == OP_FAULT) {
-        raise_fault(t, SIGSEGV, SEGV_MAPERR);
-        return;
-    }
-    if (opcode == OP_SPIN)
-        return;
-    t->registers.rip = opcode == OP_LOOP ? START : pc + 1;
     switch (opcode) {
+    case OP_SYSCALL:
+        system_call(t, pc);
+        break;
+    case OP_FAULT:
+        raise_fault(t, SIGSEGV, SEGV_MAPERR);
+        break;
+    case OP_SPIN:
+        break;
+    case OP_LOOP:
+        t->registers.rip = START;
+        break;
     case OP_TRAP:
+        t->registers.rip++;
         traps_taken++;
         raise_fault(t, SIGTRAP, SI_KERNEL);
         break;
-    case OP_BLOCK:
-        t->state = TASK_BLOCKS;
-        break;
-    case OP_CLONE:
-    case OP_SHARE:
-        make_child(t, PTRACE_EVENT_CLONE);
-        break;
-    case OP_FORK:
-        make_child(t, PTRACE_EVENT_FORK);
-        break;
-    case OP_VFORK:
-        make_child(t, PTRACE_EVENT_VFORK);
-        break;
-    case OP_EXEC:
-        begin_exec(t);
-        break;
-    case OP_EXIT:
-        begin_exit(t, 0);
-        break;
-    case OP_QUIT:
-        quit_group(t);
-        break;
     default:
-        CHECK_EQ(opcode == OP_LOOP ? OP_NOP : opcode, OP_NOP);
+        CHECK_EQ(opcode, OP_NOP);
+        t->registers.rip++;
     }
 }
 
@@ -457,13 +470,16 @@ static void finish_call(struct task *t) {
 }
 
 static void run(struct task *t) {
-    if (t->returning)
-        finish_call(t);
     for (int i = 0; i < QUANTUM && t->state == TASK_RUNS; i++) {
-        if (get_signal(t))
+        if (t->returning)
+            finish_call(t);
+        else if (t->call)
+            begin_call(t);
+        else if (get_signal(t))
             return;
-        execute(t);
-        if (t->request == PTRACE_SINGLESTEP && t->state == TASK_RUNS) {
+        else
+            execute(t);
+        if (!t->returning && !t->call && t->request == PTRACE_SINGLESTEP && t->state == TASK_RUNS) {
             raise_fault(t, SIGTRAP, TRAP_TRACE);
             return;
         }
@@ -487,7 +503,8 @@ static void advance_task(struct task *t) {
         stop_for_trap(t);
     else if (t->state == TASK_BLOCKS && (t->trap_pending || t->notify_pending || has_signal(t))) {
         t->state = TASK_RUNS;
-        t->registers.rip--; /* it is begun anew after the stop */
+        t->registers.rip -= CALL_SIZE; /* it is begun anew after the stop */
+        t->returning = false;
         get_signal(t);
     }
 }
@@ -548,25 +565,21 @@ static pid_t scripted_waitpid(pid_t tid, int *status, int options) {
     return got;
 }
 
-static bool is_call_event(int event) {
-    return event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK ||
-           event == PTRACE_EVENT_VFORK_DONE || event == PTRACE_EVENT_EXEC;
-}
-
 static long let_go(struct task *t, long request, int number) {
     bool signal_stop = !(t->status >> 16) && !(t->status >> 8 & 0x80);
     bool trap_stop = t->status >> 16 == PTRACE_EVENT_STOP;
     CHECK(number >= 0 && number <= 64);
     if (request == PTRACE_LISTEN && !trap_stop)
         return -EIO;
-    if (number && !signal_stop && t->syscall_phase == 0)
+    if (number && !signal_stop && t->syscall_phase == 0 && !t->exiting)
         broken(__FILE__, __LINE__, "signal %d given to thread %d where it is lost", number, (int)t->tid);
-    if (number)
+    if (number && t->syscall_phase)
+        queue_signal(t->pending, &t->pending_count, number, 0);
+    else if (number)
         deliver(t, number);
     if (t->syscall_phase == 2)
         t->syscall_phase = 0;
     t->request = request;
-    t->returning = is_call_event(t->status >> 16);
     t->state = request == PTRACE_LISTEN ? TASK_LISTENS : TASK_RUNS;
     if (t->status >> 16 == PTRACE_EVENT_VFORK)
         for EACH_TASK (child)

@@ -16,23 +16,28 @@
 
 #include "linux_tracer.h"
 
-/* One byte each. Threads begin at START, new threads and processes at CHILD. */
+/* One byte each; a system call is three: the CPU's instruction and which one it is.
+ * Threads begin at START, new threads and processes at CHILD. */
 enum opcode {
     OP_NOP = 0x90,
     OP_TRAP = 0xcc,
-    OP_LOOP = 'J',  /* jump to START */
-    OP_SPIN = 'S',  /* stays where it is */
-    OP_CALL = 'Y',  /* system call 39 */
-    OP_BLOCK = 'B', /* a system call that only a signal or an interrupt ends */
-    OP_FAULT = 'G',
-    OP_CLONE = 'C',
-    OP_FORK = 'F',
-    OP_VFORK = 'V',
-    OP_SHARE = 'M', /* clone(CLONE_VM) without CLONE_THREAD or CLONE_VFORK */
-    OP_EXEC = 'A',  /* the new program is OP_SPIN all over */
-    OP_EXIT = 'E',  /* of the thread, code 0 */
-    OP_QUIT = 'X'   /* of the process, code 7 */
+    OP_SYSCALL = 0x0f,
+    OP_LOOP = 'J', /* jump to START */
+    OP_SPIN = 'S', /* stays where it is */
+    OP_FAULT = 'G'
 };
+#define NOP "\x90"
+#define TRAP "\xcc"
+#define CALL "\x0f\x05" "Y"  /* system call 39 */
+#define BLOCK "\x0f\x05" "B" /* only a signal or an interrupt ends it, and it is then begun anew */
+#define CLONE "\x0f\x05" "C"
+#define FORK "\x0f\x05" "F"
+#define VFORK "\x0f\x05" "V"
+#define SHARE "\x0f\x05" "M" /* clone(CLONE_VM) without CLONE_THREAD or CLONE_VFORK */
+#define EXEC "\x0f\x05" "A"  /* the new program is OP_SPIN all over */
+#define EXIT "\x0f\x05" "E"  /* of the thread, code 0 */
+#define QUIT "\x0f\x05" "X"  /* of the process, code QUIT_CODE */
+#define CALL_SIZE 3
 
 #define START 0x1000
 #define CHILD 0x1100
@@ -45,7 +50,7 @@ enum task_state {
     TASK_RUNS,
     TASK_STOPS,   /* `status` says why; `reported`: waitpid has given it */
     TASK_LISTENS, /* PTRACE_LISTEN */
-    TASK_BLOCKS,  /* in OP_BLOCK */
+    TASK_BLOCKS,  /* in BLOCK */
     TASK_SPAWNS,  /* in vfork: waits for its child, deaf to interrupts */
     TASK_EXECS,   /* in execve: waits until the other threads are gone, deaf to interrupts */
     TASK_DEAD     /* a zombie */
@@ -74,7 +79,8 @@ struct task {
     bool traced, reported, slow;
     bool trap_pending, notify_pending;
     bool killed, exiting;
-    bool returning; /* from the system call of the last PTRACE_EVENT */
+    uint8_t call;   /* the system call at whose entry it has stopped */
+    bool returning; /* the end of a system call comes next */
     int status, exit_status;
     long request;
     unsigned long options, message;

@@ -1,6 +1,7 @@
 /* Child processes: let go clean, followed unseen, or reported. */
 #include "test_linux.h"
 
+#include <string.h>
 #include <sys/wait.h>
 
 #define TRAP_PLACE (CHILD + 2)
@@ -16,7 +17,7 @@ static void quiet(linux_options *options) {
 static void fork_and_go(bool child_first) {
     attach_to(2, "S");
     plant(PID, TRAP_PLACE);
-    PUT(PID, CHILD - 0x20, "FS");
+    PUT(PID, CHILD - 0x20, FORK "S");
     task(PID)->registers.rip = CHILD - 0x20;
     youngest_first = child_first;
     RESUME_ALL();
@@ -39,8 +40,8 @@ TEST(fork_child_that_reports_first_is_let_go) {
 
 TEST(fork_is_reported_with_the_child_held) {
     configure(report_both);
-    attach_to(1, "FS");
-    PUT(PID, CHILD, "X");
+    attach_to(1, FORK "S");
+    PUT(PID, CHILD, QUIT);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_FORK, SIGTRAP);
     CHECK_EQ(stops[0].value, PID + 1000);
@@ -56,7 +57,7 @@ static void kill_young(bool quiet_death, bool reported) {
     if (reported)
         configure(report_both);
     quiet_deaths = quiet_death;
-    attach_to(1, "FS");
+    attach_to(1, FORK "S");
     RESUME_ALL();
     kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG); /* forks */
     task(PID)->reported = true; /* the parent's event is under way */
@@ -93,11 +94,9 @@ TEST(reported_fork_child_dies_before_its_parents_event) {
 static void vfork_then(const char *child_code) {
     configure(quiet);
     attach_to(2, "S");
+    put_code(PID, CHILD, child_code, (int)strlen(child_code));
     plant(PID, TRAP_PLACE);
-    put_code(PID, CHILD, child_code, 3);
-    PUT(PID, TRAP_PLACE, "\xcc");
-    find_trap(find_process(PID), TRAP_PLACE)->original[0] = (uint8_t)child_code[2];
-    PUT(PID, CHILD - 0x20, "VS");
+    PUT(PID, CHILD - 0x20, VFORK "S");
     task(PID)->registers.rip = CHILD - 0x20;
     RESUME_ALL();
 }
@@ -111,7 +110,7 @@ static void after_vfork(void) {
 }
 
 TEST(vfork_child_is_followed_unseen_to_its_exec) {
-    vfork_then("\x90\x90\x41");
+    vfork_then(NOP NOP EXEC);
     expect_nothing();
     after_vfork();
     CHECK(!task(PID + 1000)->traced);
@@ -119,7 +118,7 @@ TEST(vfork_child_is_followed_unseen_to_its_exec) {
 }
 
 TEST(vfork_child_is_followed_unseen_to_its_exit) {
-    vfork_then("\x90\x90\x58");
+    vfork_then(NOP NOP QUIT);
     expect_nothing();
     after_vfork();
     CHECK(!find_task(PID + 1000));
@@ -135,7 +134,7 @@ static void make_slow(long request, pid_t tid) {
 /* In vfork(2) the parent cannot stop before its child has execed or exited: the child must go on. */
 TEST(interrupt_during_a_vfork) {
     before_ptrace = make_slow;
-    vfork_then("\x90\x90\x41");
+    vfork_then(NOP NOP EXEC);
     expect_nothing();
     CHECK_EQ(task(PID)->state, TASK_SPAWNS);
     linux_interrupt(PID);
@@ -150,21 +149,21 @@ TEST(interrupt_during_a_vfork) {
 
 TEST(detach_during_a_vfork) {
     before_ptrace = make_slow;
-    vfork_then("\x90\x90\x41");
+    vfork_then(NOP NOP EXEC);
     expect_nothing();
     CHECK_EQ(task(PID)->state, TASK_SPAWNS);
     task(PID + 1000)->slow = false;
     CHECK_EQ(linux_detach(PID, 0), 0);
     CHECK(!task(PID)->traced && !task(PID + 1)->traced);
-    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_EXEC);
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_SYSCALL);
     expect_nothing();
     expect_empty();
 }
 
 TEST(vfork_parent_killed) {
-    before_ptrace = make_slow;
-    vfork_then("\x90\x90\x41");
+    vfork_then(NOP "SS");
     expect_nothing();
+    CHECK_EQ(task(PID)->state, TASK_SPAWNS);
     kill_group(PID);
     expect_only(PID, LINUX_STOP_KILLED, SIGKILL);
     CHECK(task(PID + 1000)->traced);
@@ -176,7 +175,7 @@ static void kill_on_step(long request, pid_t tid) {
 }
 
 TEST(vfork_child_killed_while_its_trap_is_out) {
-    vfork_then("\x90\x90\x41");
+    vfork_then(NOP NOP EXEC);
     before_ptrace = kill_on_step;
     expect_nothing();
     CHECK(!find_task(PID + 1000));
@@ -186,7 +185,7 @@ TEST(vfork_child_killed_while_its_trap_is_out) {
 
 TEST(vfork_child_killed_quietly_while_its_trap_is_out) {
     quiet_deaths = true;
-    vfork_then("\x90\x90\x41");
+    vfork_then(NOP NOP EXEC);
     before_ptrace = kill_on_step;
     expect_nothing();
     CHECK(!find_task(PID + 1000));
@@ -195,8 +194,8 @@ TEST(vfork_child_killed_quietly_while_its_trap_is_out) {
 
 TEST(vfork_is_reported_and_its_end) {
     configure(report_both);
-    attach_to(1, "VS");
-    PUT(PID, CHILD, "X");
+    attach_to(1, VFORK "S");
+    PUT(PID, CHILD, QUIT);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_VFORK, SIGTRAP);
     RESUME_ALL();
@@ -213,10 +212,9 @@ TEST(vfork_is_reported_and_its_end) {
 
 TEST(reported_vfork_child_let_go_keeps_the_parents_traps) {
     configure(report_both);
-    attach_to(1, "VS");
+    attach_to(1, VFORK "S");
+    PUT(PID, CHILD, NOP NOP EXEC);
     plant(PID, TRAP_PLACE);
-    PUT(PID, CHILD, "\x90\x90");
-    find_trap(find_process(PID), TRAP_PLACE)->original[0] = OP_EXEC;
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_VFORK, SIGTRAP);
     CHECK_EQ(linux_detach(PID + 1000, 0), 0);
@@ -229,18 +227,15 @@ TEST(reported_vfork_child_let_go_keeps_the_parents_traps) {
 
 /* clone(CLONE_VM): a process of its own in the same memory. */
 TEST(sharing_child_meets_a_trap_planted_later) {
-    attach_to(1, "MS");
-    PUT(PID, CHILD, "\x90\x90\x90J");
+    attach_to(1, NOP NOP NOP "J");
+    PUT(PID, CHILD, "J");
+    PUT(PID, CHILD - 0x20, SHARE "S");
+    task(PID)->registers.rip = CHILD - 0x20;
     RESUME_ALL();
     expect_nothing();
     CHECK(task(PID + 1000)->traced);
     linux_interrupt(PID);
     expect_only(PID, LINUX_STOP_INTERRUPT, 0);
-    PUT(PID, START, "\x90\x90\x90\x90J");
-    PUT(PID, START + 8, "S");
-    struct user_regs_struct registers = task(PID)->registers;
-    registers.rip = START + 8;
-    CHECK(linux_write_regset(PID, 1, (uint8_t *)&registers, sizeof registers) > 0);
     plant(PID, START + 1);
     RESUME_ALL();
     expect_nothing();
@@ -250,7 +245,7 @@ TEST(sharing_child_meets_a_trap_planted_later) {
 }
 
 TEST(sharing_child_does_not_hinder_a_stop) {
-    attach_to(1, "MS");
+    attach_to(1, SHARE "S");
     RESUME_ALL();
     expect_nothing();
     linux_interrupt(PID);

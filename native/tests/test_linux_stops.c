@@ -30,7 +30,7 @@ TEST(interrupt_within_one_call) {
 }
 
 TEST(sleeping_wait_is_woken) {
-    attach_to(2, "X");
+    attach_to(2, QUIT);
     RESUME_ALL();
     kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG); /* exits before the wait begins: SIGCHLD is all there is */
     CHECK_EQ(linux_wait(stops, MAX_STOPS, 5000000, 0), 1);
@@ -50,7 +50,7 @@ TEST(interrupt_races_with_a_signal) {
 }
 
 TEST(interrupt_races_with_an_exit) {
-    attach_to(2, "X");
+    attach_to(2, QUIT);
     RESUME_ALL();
     linux_interrupt(PID);
     task(PID)->trap_pending = task(PID + 1)->trap_pending = false;
@@ -114,7 +114,7 @@ TEST(late_interrupt_trap_is_swallowed) {
 }
 
 TEST(late_interrupt_trap_does_not_eat_a_step) {
-    attach_to(2, "\x90\x90S");
+    attach_to(2, NOP NOP "S");
     send_signal(PID + 1, SIGUSR1, 0);
     resume(PID + 1, LINUX_CONTINUE, 0);
     before_ptrace = late_trap;
@@ -179,7 +179,8 @@ TEST(group_stop_is_listened_to) {
     RESUME_ALL();
     send_signal(PID, SIGSTOP, 0);
     expect_only(PID, LINUX_STOP_SIGNAL, SIGSTOP);
-    resume(-1, LINUX_CONTINUE, SIGSTOP);
+    linux_action actions[] = {{-1, PID, LINUX_CONTINUE, SIGSTOP, 0, 0}, {-1, -1, LINUX_CONTINUE, 0, 0, 0}};
+    linux_resume(actions, 2);
     expect_nothing();
     CHECK_EQ(task(PID)->state, TASK_LISTENS);
     CHECK_EQ(task(PID + 1)->state, TASK_LISTENS);
@@ -213,7 +214,7 @@ TEST(attach_to_a_job_stopped_process_swallows_one_sigcont) {
 
 TEST(step_in_a_job_stopped_process) {
     make_process(PID, 2)->group->stop_signal = SIGSTOP;
-    PUT(PID, START, "\x90\x90\x90S");
+    PUT(PID, START, NOP NOP NOP "S");
     CHECK_EQ(linux_attach(PID), 2);
     resume(PID, LINUX_STEP, 0);
     expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
@@ -281,7 +282,7 @@ TEST(kill_a_stopped_process) {
 TEST(kill_one_of_two_processes) {
     attach_to(1, "S");
     make_process(PID + 50, 1);
-    PUT(PID + 50, START, "CS");
+    PUT(PID + 50, START, CLONE "S");
     CHECK_EQ(linux_attach(PID + 50), 1);
     RESUME_ALL();
     kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG); /* the other clones */
@@ -304,7 +305,7 @@ TEST(stop_is_undone_when_its_thread_vanishes) {
     CHECK_EQ(linux_attach(PID + 50), 2);
     RESUME_ALL();
     send_signal(PID + 2, SIGUSR1, 0);
-    PUT(PID, CHILD, "A");
+    PUT(PID, CHILD, EXEC);
     task(PID + 1)->slow = true;
     CHECK_EQ(linux_wait(stops, MAX_STOPS, 0, 0), 0); /* the signal is seen, the others are told to stop */
     task(PID + 1)->registers.rip = CHILD;
@@ -320,7 +321,7 @@ TEST(exec_reported_when_the_stopping_thread_vanishes) {
     attach_to(3, "S");
     RESUME_ALL();
     send_signal(PID + 2, SIGUSR1, 0);
-    PUT(PID, CHILD, "A");
+    PUT(PID, CHILD, EXEC);
     task(PID + 1)->slow = true;
     CHECK_EQ(linux_wait(stops, MAX_STOPS, 0, 0), 0);
     task(PID + 1)->registers.rip = CHILD;
@@ -329,7 +330,7 @@ TEST(exec_reported_when_the_stopping_thread_vanishes) {
 }
 
 TEST(caught_system_calls) {
-    attach_to(1, "\x90YS");
+    attach_to(1, NOP CALL "S");
     int32_t number = 39;
     CHECK_EQ(linux_catch_syscalls(PID, &number, 1), 0);
     RESUME_ALL();
@@ -345,7 +346,7 @@ TEST(caught_system_calls) {
 }
 
 TEST(injected_system_call_leaves_no_trace) {
-    attach_to(1, "\x90YS");
+    attach_to(1, NOP CALL "S");
     RESUME_ALL();
     send_signal(PID, SIGUSR1, 6);
     expect_only(PID, LINUX_STOP_SIGNAL, SIGUSR1);

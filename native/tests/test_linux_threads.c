@@ -12,8 +12,8 @@ static void report_execs(linux_options *options) {
 }
 
 static void clone_one(bool child_first) {
-    attach_to(1, "CS");
-    PUT(PID, CHILD, "\xcc");
+    attach_to(1, CLONE "S");
+    PUT(PID, CHILD, TRAP);
     youngest_first = child_first;
     RESUME_ALL();
     expect_only(PID + 1000, LINUX_STOP_SIGNAL, SIGTRAP);
@@ -33,12 +33,12 @@ TEST(clone_child_reports_before_its_parent) {
 
 static void announce(bool child_first) {
     configure(report_threads);
-    attach_to(1, "CS");
+    attach_to(1, CLONE "S");
     youngest_first = child_first;
     RESUME_ALL();
     expect_only(PID + 1000, LINUX_STOP_THREAD_START, 0);
     CHECK_EQ(code_at(PID + 1000, CHILD), OP_SPIN);
-    PUT(PID, CHILD, "E");
+    PUT(PID, CHILD, EXIT);
     RESUME_ALL();
     expect_only(PID + 1000, LINUX_STOP_THREAD_EXIT, 0);
     RESUME_ALL();
@@ -59,7 +59,7 @@ TEST(clone_during_a_stop_leaves_both_stopped) {
     attach_to(2, "S");
     RESUME_ALL();
     linux_interrupt(PID);
-    PUT(PID, START + 0x20, "CS");
+    PUT(PID, START + 0x20, CLONE "S");
     task(PID)->registers.rip = START + 0x20;
     task(PID)->trap_pending = false; /* the clone gets in before the interrupt */
     CHECK_EQ(wait_stop(), 1);
@@ -74,7 +74,7 @@ TEST(clone_during_a_stop_leaves_both_stopped) {
 
 TEST(early_clone_child_killed_before_its_parents_event) {
     configure(report_threads);
-    attach_to(1, "CS");
+    attach_to(1, CLONE "S");
     RESUME_ALL();
     kernel.waitpid(PID + 1, &(int){0}, __WALL | WNOHANG); /* the thread clones */
     CHECK_EQ(task(PID)->state, TASK_STOPS);
@@ -89,7 +89,7 @@ TEST(early_clone_child_killed_before_its_parents_event) {
 }
 
 TEST(kill_with_an_early_clone_child) {
-    attach_to(1, "CS");
+    attach_to(1, CLONE "S");
     RESUME_ALL();
     kernel.waitpid(PID + 1, &(int){0}, __WALL | WNOHANG);
     task(PID)->reported = true;
@@ -103,7 +103,7 @@ TEST(thread_exits_during_a_stop_all) {
     attach_to(3, "S");
     RESUME_ALL();
     linux_interrupt(PID);
-    PUT(PID, START, "E");
+    PUT(PID, START, EXIT);
     task(PID + 2)->trap_pending = false;
     task(PID)->slow = true;
     task(PID + 1)->slow = true;
@@ -121,7 +121,7 @@ TEST(thread_exits_during_a_stop_all) {
 
 TEST(leader_exits_before_its_threads) {
     attach_to(2, "S");
-    PUT(PID, CHILD, "E");
+    PUT(PID, CHILD, EXIT);
     task(PID)->registers.rip = CHILD;
     RESUME_ALL();
     expect_nothing();
@@ -132,7 +132,7 @@ TEST(leader_exits_before_its_threads) {
     linux_interrupt(PID);
     expect_only(PID + 1, LINUX_STOP_INTERRUPT, 0);
     plant(PID, START + 1);
-    PUT(PID + 1, START, "X");
+    PUT(PID + 1, START, QUIT);
     RESUME_ALL();
     CHECK_EQ(wait_stop(), 1);
     CHECK_EQ(stops[0].kind, LINUX_STOP_EXITED);
@@ -140,7 +140,7 @@ TEST(leader_exits_before_its_threads) {
 }
 
 TEST(exit_group_reports_one_exit) {
-    attach_to(3, "X");
+    attach_to(3, QUIT);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_EXITED, 0);
     CHECK_EQ(stops[0].value, QUIT_CODE);
@@ -153,7 +153,7 @@ static void exec_from_second(bool reported) {
         configure(report_execs);
     attach_to(3, "S");
     plant(PID, START + 0x10);
-    PUT(PID, CHILD, "A");
+    PUT(PID, CHILD, EXEC);
     task(PID + 1)->registers.rip = CHILD;
     RESUME_ALL();
     if (reported) {
@@ -184,7 +184,7 @@ TEST(exec_from_another_thread_is_reported_by_the_leader) {
 TEST(exec_while_the_others_are_stopped) {
     configure(report_execs);
     attach_to(3, "S");
-    PUT(PID, CHILD, "A");
+    PUT(PID, CHILD, EXEC);
     task(PID + 1)->registers.rip = CHILD;
     resume(PID + 1, LINUX_CONTINUE, 0);
     expect_only(PID, LINUX_STOP_EXEC, SIGTRAP);
@@ -196,7 +196,7 @@ TEST(exec_during_a_stop_all) {
     configure(report_execs);
     attach_to(3, "S");
     RESUME_ALL();
-    PUT(PID, CHILD, "A");
+    PUT(PID, CHILD, EXEC);
     task(PID + 1)->registers.rip = CHILD;
     linux_interrupt(PID + 1);
     task(PID + 1)->trap_pending = false;
@@ -209,7 +209,7 @@ static void exec_when_seized(long request, pid_t tid) {
     if (request != PTRACE_INTERRUPT || tid != PID)
         return;
     before_ptrace = NULL;
-    PUT(PID, CHILD, "A");
+    PUT(PID, CHILD, EXEC);
     task(PID + 2)->registers.rip = CHILD;
     kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG);
     CHECK_EQ(task(PID + 2)->state, TASK_EXECS);
@@ -229,7 +229,7 @@ TEST(detach_while_a_thread_execs) {
     attach_to(3, "S");
     RESUME_ALL();
     expect_nothing();
-    PUT(PID, CHILD, "A");
+    PUT(PID, CHILD, EXEC);
     task(PID + 2)->registers.rip = CHILD;
     kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG); /* the thread enters execve */
     CHECK_EQ(task(PID + 2)->state, TASK_EXECS);
@@ -243,7 +243,7 @@ TEST(attach_to_a_process_without_its_leader) {
     CHECK_EQ(linux_attach(PID), 2);
     RESUME_ALL();
     expect_nothing();
-    PUT(PID + 1, START, "X");
+    PUT(PID + 1, START, QUIT);
     CHECK_EQ(wait_stop(), 1);
     CHECK_EQ(stops[0].kind, LINUX_STOP_EXITED);
     CHECK_EQ(stops[0].value, QUIT_CODE);
@@ -255,7 +255,7 @@ TEST(exec_in_a_process_without_its_leader) {
     make_process(PID, 3);
     task(PID)->state = TASK_DEAD;
     CHECK_EQ(linux_attach(PID), 2);
-    PUT(PID + 1, CHILD, "A");
+    PUT(PID + 1, CHILD, EXEC);
     task(PID + 2)->registers.rip = CHILD;
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_EXEC, SIGTRAP);
@@ -264,7 +264,7 @@ TEST(exec_in_a_process_without_its_leader) {
     CHECK_EQ(tids[0], PID);
     RESUME_ALL();
     expect_nothing();
-    PUT(PID, START, "X");
+    PUT(PID, START, QUIT);
     expect_only(PID, LINUX_STOP_EXITED, 0);
     CHECK_EQ(stops[0].value, QUIT_CODE);
 }

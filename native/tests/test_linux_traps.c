@@ -1,10 +1,11 @@
 /* Planted traps: hits, the step over, signals during it, ranges. */
 #include "test_linux.h"
 
+#include <string.h>
 #include <sys/wait.h>
 
 #define TRAP_PLACE (START + 1)
-#define WALK "\x90\x90\x90\x90S"
+#define WALK NOP NOP NOP NOP "S"
 
 static void pass_usr1(linux_options *options) {
     options->pass_signals = 1ull << (SIGUSR1 - 1);
@@ -87,7 +88,7 @@ TEST(two_threads_hit_one_trap) {
 
 /* Every hit is reported once, and no thread slips through while the trap is out. */
 static void go_round(int threads) {
-    attach_to(threads, "\x90\x90\x90J");
+    attach_to(threads, NOP NOP NOP "J");
     plant(PID, TRAP_PLACE);
     guarded = TRAP_PLACE;
     for (int i = 0; i < threads; i++)
@@ -115,7 +116,7 @@ TEST(eight_threads_go_round_through_a_trap) {
 }
 
 TEST(unattended_threads_are_quiesced_for_the_step) {
-    attach_to(4, "\x90\x90\x90J");
+    attach_to(4, NOP NOP NOP "J");
     plant(PID, TRAP_PLACE);
     guarded = TRAP_PLACE;
     configure(unattended);
@@ -128,13 +129,13 @@ TEST(unattended_threads_are_quiesced_for_the_step) {
 }
 
 TEST(exec_while_quiesced_for_a_step) {
-    attach_to(3, "\x90\x90\x90J");
+    attach_to(3, NOP NOP NOP "J");
     plant(PID, TRAP_PLACE);
     configure(unattended);
     for (int i = 0; i < 3; i++)
         task(PID + i)->slow = i != 2;
     task(PID)->registers.rip = CHILD;
-    PUT(PID, CHILD, "A");
+    PUT(PID, CHILD, EXEC);
     RESUME_ALL();
     task(PID)->slow = false;
     task(PID + 2)->slow = true;
@@ -147,10 +148,10 @@ TEST(exec_while_quiesced_for_a_step) {
 
 /* The hit of one thread and the execve of another that runs come together. */
 TEST(exec_takes_away_the_stepper) {
-    attach_to(2, "\x90\x90\x90J");
+    attach_to(2, NOP NOP NOP "J");
     plant(PID, TRAP_PLACE);
     configure(unattended);
-    PUT(PID, CHILD, "A");
+    PUT(PID, CHILD, EXEC);
     task(PID)->slow = true;
     RESUME_ALL();
     kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG); /* hits the trap */
@@ -278,8 +279,8 @@ TEST(late_interrupt_during_the_step_over) {
 
 static void at_trap(const char *code) {
     attach_to(2, "S");
-    PUT(PID, CHILD, "\x90\x90\x90S");
-    put_code(PID, CHILD + 1, code, 1);
+    PUT(PID, CHILD, NOP NOP NOP NOP NOP NOP "S");
+    put_code(PID, CHILD + 1, code, (int)strlen(code));
     task(PID)->registers.rip = CHILD;
     plant(PID, CHILD + 1);
     RESUME_ALL();
@@ -287,7 +288,7 @@ static void at_trap(const char *code) {
 }
 
 TEST(step_over_an_exit) {
-    at_trap("E");
+    at_trap(EXIT);
     RESUME_ALL();
     expect_nothing();
     CHECK_EQ(code_at(PID + 1, CHILD + 1), OP_TRAP);
@@ -295,7 +296,7 @@ TEST(step_over_an_exit) {
 }
 
 TEST(step_over_an_exit_group) {
-    at_trap("X");
+    at_trap(QUIT);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_EXITED, 0);
     CHECK_EQ(stops[0].value, QUIT_CODE);
@@ -303,7 +304,7 @@ TEST(step_over_an_exit_group) {
 }
 
 TEST(step_over_a_clone) {
-    at_trap("C");
+    at_trap(CLONE);
     RESUME_ALL();
     /* The child begins before the trap, and comes by it on its own. */
     expect_only(PID + 1000, LINUX_STOP_BREAKPOINT, SIGTRAP);
@@ -313,18 +314,18 @@ TEST(step_over_a_clone) {
 }
 
 TEST(step_over_a_fork) {
-    at_trap("F");
+    at_trap(FORK);
     RESUME_ALL();
     expect_nothing();
     CHECK(!task(PID + 1000)->traced);
-    CHECK_EQ(code_at(PID + 1000, CHILD + 1), OP_FORK);
+    CHECK_EQ(code_at(PID + 1000, CHILD + 1), OP_SYSCALL);
     CHECK_EQ(code_at(PID, CHILD + 1), OP_TRAP);
 }
 
 TEST(step_over_an_exec) {
     linux_options none = {0};
     linux_configure(&none);
-    at_trap("A");
+    at_trap(EXEC);
     RESUME_ALL();
     expect_nothing();
     CHECK_EQ(linux_running(), 1);
@@ -338,7 +339,7 @@ static void kill_on_step(long request, pid_t tid) {
 }
 
 TEST(killed_during_the_step_over) {
-    at_trap("\x90");
+    at_trap(NOP);
     before_ptrace = kill_on_step;
     RESUME_ALL();
     before_ptrace = NULL;
@@ -357,8 +358,8 @@ TEST(undone_stop_steps_over_the_trap_that_is_left) {
     plant(PID + 50, TRAP_PLACE);
     RESUME_ALL();
     expect_only(PID + 50, LINUX_STOP_BREAKPOINT, SIGTRAP);
+    PUT(PID, CHILD, NOP);
     plant(PID, CHILD);
-    PUT(PID, CHILD + 1, "A");
     struct user_regs_struct registers = task(PID)->registers;
     registers.rip = CHILD;
     CHECK(linux_write_regset(PID, 1, (uint8_t *)&registers, sizeof registers) > 0);
@@ -376,7 +377,7 @@ TEST(undone_stop_steps_over_the_trap_that_is_left) {
 /* --- steps and ranges ------------------------------------------------------------- */
 
 TEST(range_step_stays_inside_c) {
-    attach_to(1, "\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90S");
+    attach_to(1, NOP NOP NOP NOP NOP NOP NOP NOP NOP NOP "S");
     linux_action action = {-1, PID, LINUX_RANGE_STEP, 0, START, START + 8};
     linux_resume(&action, 1);
     expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
@@ -385,7 +386,7 @@ TEST(range_step_stays_inside_c) {
 }
 
 TEST(range_step_is_interrupted) {
-    attach_to(2, "\x90\x90J");
+    attach_to(2, NOP NOP "J");
     linux_action action = {-1, PID, LINUX_RANGE_STEP, 0, START, START + 8};
     linux_resume(&action, 1);
     expect_nothing();
@@ -394,7 +395,7 @@ TEST(range_step_is_interrupted) {
 }
 
 TEST(range_step_meets_a_trap) {
-    attach_to(1, "\x90\x90\x90\x90\x90S");
+    attach_to(1, NOP NOP NOP NOP NOP "S");
     plant(PID, START + 2);
     linux_action action = {-1, PID, LINUX_RANGE_STEP, 0, START, START + 4};
     linux_resume(&action, 1);
@@ -406,7 +407,7 @@ TEST(range_step_meets_a_trap) {
 }
 
 TEST(step_one_thread_while_the_others_run) {
-    attach_to(3, "\x90\x90\x90S");
+    attach_to(3, NOP NOP NOP "S");
     linux_action actions[] = {{-1, PID + 1, LINUX_STEP, 0, 0, 0}, {-1, -1, LINUX_CONTINUE, 0, 0, 0}};
     CHECK_EQ(linux_resume(actions, 2), 3);
     expect_only(PID + 1, LINUX_STOP_STEP, SIGTRAP);
@@ -434,7 +435,7 @@ TEST(sigtrap_from_elsewhere_is_a_signal) {
 }
 
 TEST(trap_instruction_of_the_program) {
-    attach_to(1, "\x90\xcc\x90S");
+    attach_to(1, NOP TRAP NOP "S");
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_SIGNAL, SIGTRAP);
     CHECK_EQ(stops[0].pc, START + 2);
@@ -444,12 +445,12 @@ TEST(trap_instruction_of_the_program) {
 
 /* The traced system call sleeps: nobody may wait for the step to end. */
 TEST(step_over_a_system_call_that_blocks) {
-    at_trap("B");
+    at_trap(BLOCK);
     RESUME_ALL();
     expect_nothing();
     CHECK_EQ(code_at(PID, CHILD + 1), OP_TRAP);
     linux_interrupt(PID + 1);
     expect_only(PID + 1, LINUX_STOP_INTERRUPT, 0);
     CHECK_EQ(linux_detach(PID, 0), 0);
-    CHECK_EQ(code_at(PID, CHILD + 1), OP_BLOCK);
+    CHECK_EQ(code_at(PID, CHILD + 1), OP_SYSCALL);
 }

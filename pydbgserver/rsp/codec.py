@@ -172,7 +172,10 @@ class Conversation:
         """After a turn without a packet: what could not be sent."""
 
     def turn(self, body: bytes, wait_us: int) -> bytes | None:
-        """Reply with `body` and wait for the next packet; None if none came, see `rest` and `unsent`. Raises `OSError`."""
+        """Reply with `body` and wait for the next packet; None if none came, see `rest` and `unsent`.
+
+        Raises `OSError`.
+        """
         size = library.rsp_turn(
             self._wire.read_descriptor,
             body,

@@ -132,7 +132,7 @@ class Process(ABC):
 
     @abstractmethod
     def detach(self, *, stopped: bool = False) -> None:
-        """Let it go running and clean (or stopped, if `stopped`): no trap, no debug register, no signal of ours left."""
+        """Let it go running (or stopped, if `stopped`) and clean: no trap, debug register or signal of ours left."""
 
     @abstractmethod
     def capability(self, kind: type[Capability]) -> Capability | None:

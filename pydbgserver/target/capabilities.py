@@ -92,7 +92,8 @@ class Auxv(ABC):
 
 @dataclass(frozen=True, slots=True)
 class LoadedLibrary:
-    """One link map entry: its own address `link_map`, load bias, dynamic section, namespace id."""
+    """One link map entry: its own address `link_map`, load bias, dynamic section; `namespace` is the address of
+    its r_debug."""
 
     name: str
     link_map: int

@@ -103,6 +103,11 @@ class ThreadExited(ThreadEvent):
 
 
 @dataclass(slots=True)
+class NoneResumed(ThreadEvent):
+    """Every thread that was resumed has ended; `tid` is one of those that stay stopped."""
+
+
+@dataclass(slots=True)
 class ProcessExited:
     """The process is gone: `exit_code` when it exited, else `signal` that killed it."""
 

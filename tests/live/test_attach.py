@@ -97,15 +97,17 @@ def test_traced_already(debuggees: Debuggees) -> None:
     target = debuggees.attach_to(child.pid, "spinner")
     assert "being debugged by this server already" in str(refusal(debuggees, child.pid))
     target.process.detach()
-    other = subprocess.Popen(["gdb", "-nx", "-q", "-p", str(child.pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
-    assert other.stdout is not None and other.stdin is not None
-    seen = b""
-    while b"(gdb)" not in seen:
-        chunk = os.read(other.stdout.fileno(), 4096)
-        assert chunk, seen
-        seen += chunk
-    assert f"already traced by process {other.pid} (gdb)" in str(refusal(debuggees, child.pid))
-    other.communicate(b"detach\nquit\n", timeout=20)
+    command = ["gdb", "-nx", "-q", "-p", str(child.pid)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT) as other:
+        assert other.stdout is not None
+        seen = b""
+        while b"(gdb)" not in seen:
+            chunk = os.read(other.stdout.fileno(), 4096)
+            assert chunk, seen
+            seen += chunk
+        assert f"already traced by process {other.pid} (gdb)" in str(refusal(debuggees, child.pid))
+        other.communicate(b"detach\nquit\n", timeout=20)
 
 
 def test_the_server_itself(debuggees: Debuggees) -> None:

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from pydbgserver.errors import BadAddress
+from pydbgserver.errors import BadAddress, DebugError
 from pydbgserver.target.capabilities import Auxv, MemoryAllocation, MemoryMap, SharedLibraries
 from pydbgserver.target.events import BreakpointHit, Interrupted, ProcessExited
 from tests.live.debuggee import Debuggee, Debuggees
@@ -78,7 +78,7 @@ def test_allocation_leaves_everything_as_it_was(mapped: Debuggee) -> None:
     assert mapped.process.read_memory(address, 5) == b"hello"
     allocation.free(address)
     assert memory_map.region_at(address).permissions == ""
-    with pytest.raises(BadAddress):
+    with pytest.raises(DebugError, match="no memory was allocated at"):
         allocation.free(address)
     assert mapped.process.read_regset(mapped.pid, "general") == before
     assert mapped.run() == [ProcessExited(mapped.pid, exit_code=0)]

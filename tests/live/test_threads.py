@@ -9,6 +9,7 @@ from pydbgserver.target.events import (
     BreakpointHit,
     Execed,
     Interrupted,
+    NoneResumed,
     ProcessExited,
     StepDone,
     ThreadExited,
@@ -123,3 +124,14 @@ def test_kill_takes_every_thread(debuggees: Debuggees) -> None:
     target.process.kill()
     assert not os.path.exists(f"/proc/{target.pid}")
     assert not debuggees.backend.processes
+
+
+def test_the_only_resumed_thread_ends(debuggees: Debuggees) -> None:
+    target = debuggees.launch("churn", "1", "1")
+    target.plant("born")
+    (hit,) = target.run()
+    assert isinstance(hit, BreakpointHit) and hit.tid != target.pid
+    events = target.run(ResumeAction(ResumeKind.CONTINUE, tid=hit.tid))
+    assert events == [NoneResumed(target.pid, target.pid)]
+    assert hit.tid not in target.process.threads()
+    assert target.run() == [ProcessExited(target.pid, exit_code=0)]

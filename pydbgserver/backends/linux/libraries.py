@@ -111,7 +111,7 @@ def walk(layout: Layout, r_debug: int, read: ReadMemory) -> tuple[int, list[Load
     namespace = 0
     while r_debug and namespace < MAX_NAMESPACES:
         version, first, _, _, _, following = (*layout.words(read(r_debug, 6 * layout.size)), 0)[:6]
-        entries = list(walk_namespace(layout, first, r_debug if namespace else 0, read))
+        entries = list(walk_namespace(layout, first, r_debug, read))
         if not namespace:
             main = first
             entries = entries[1:]

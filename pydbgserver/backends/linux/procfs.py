@@ -77,9 +77,8 @@ def parse_maps(text: str) -> list[Region]:
         start, _, end = fields[0].partition("-")
         flags, name = fields[1], fields[5] if len(fields) > 5 else ""
         letters = flags[:3].replace("-", "")
-        regions.append(
-            Region(int(start, 16), int(end, 16), letters, name, int(fields[2], 16), flags[3] == "s", _KINDS.get(name, ""))
-        )
+        offset, kind = int(fields[2], 16), _KINDS.get(name, "")
+        regions.append(Region(int(start, 16), int(end, 16), letters, name, offset, flags[3] == "s", kind))
     return regions
 
 
@@ -107,7 +106,7 @@ def parse_flags(text: str) -> dict[int, tuple[str, ...]]:
 
 
 def dirty_pages(pid: int, region: Region, page_size: int) -> list[int]:
-    """Private pages that were written (Documentation/admin-guide/mm/pagemap.rst): present or swapped, not file pages."""
+    """Private pages that were written: present or swapped, not file pages (admin-guide/mm/pagemap.rst)."""
     present, swapped, file_page = 1 << 63, 1 << 62, 1 << 61
     count = (region.end - region.start) // page_size
     with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as file:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pydbgserver.backends.linux import tracer
-from pydbgserver.errors import BadAddress, DebugError, KernelError
+from pydbgserver.errors import DebugError, KernelError
 from pydbgserver.target.capabilities import MemoryAllocation, MemoryMap
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PROTECTION = {"r": 1, "w": 2, "x": 4}
 MAP_PRIVATE_ANONYMOUS = 0x22
 SEARCH_LIMIT = 4 << 20
-EBUSY = 16
+EFAULT, EBUSY = 14, 16
 
 
 class LinuxMemoryAllocation(MemoryAllocation):
@@ -39,7 +39,7 @@ class LinuxMemoryAllocation(MemoryAllocation):
     def free(self, address: int) -> None:
         size = self._blocks.get(address)
         if size is None:
-            raise BadAddress(address, 0, "free")
+            raise DebugError(f"no memory was allocated at {address:#x}", EFAULT)
         self._call(self._arch.syscalls["munmap"], address, size)
         del self._blocks[address]
 

@@ -1,0 +1,238 @@
+"""lldb's own API tests, run against this server and against lldb-server, compared test by test.
+
+Needs Debian's packages lldb-19, python3-lldb-19, clang-19, python3-psutil, python3-pexpect, make and g++. The tests come
+from the source package llvm-toolchain-19, which is fetched into the work folder with apt's own keys.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE_PACKAGE = "llvm-toolchain-19"
+LLVM = Path("/usr/lib/llvm-19")
+MODULE = LLVM / "lib/python3.11/site-packages/lldb"
+LIBRARY = Path("/usr/lib/x86_64-linux-gnu/liblldb-19.so.1")
+COMPILER = "/usr/bin/clang-19"
+FILE_SECONDS = 600
+"""How long the tests of one file may take."""
+
+SOURCES = """\
+Types: deb-src
+URIs: http://deb.debian.org/debian http://deb.debian.org/debian-security
+Suites: {suites}
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+"""
+MIRRORS = {
+    "http://deb.debian.org/debian": "bookworm bookworm-updates",
+    "http://deb.debian.org/debian-security": "bookworm-security",
+}
+
+SERVER_LOOKUP = 'return _get_support_exe("lldb-server")'
+SERVER_VARIABLE = "SERVER_UNDER_TEST"
+
+SLICES: dict[str, tuple[str, ...]] = {
+    "tools/lldb-server": ("tools/lldb-server",),
+    "run control": (
+        "functionalities/breakpoint",
+        "functionalities/watchpoint",
+        "functionalities/signal",
+        "functionalities/thread",
+        "functionalities/step",
+        "functionalities/fork",
+        "functionalities/exec",
+        "functionalities/longjmp",
+        "functionalities/single-thread-step",
+        "functionalities/attach_resume",
+        "commands/process/attach",
+        "commands/process/attach-resume",
+        "commands/watchpoints",
+        "lang/c/stepping",
+    ),
+    "memory and expressions": (
+        "functionalities/memory",
+        "functionalities/memory-region",
+        "functionalities/inferior-crashing",
+        "functionalities/process_save_core",
+        "functionalities/process_crash_info",
+        "commands/expression",
+        "commands/register",
+        "commands/memory",
+        "commands/process/launch",
+        "commands/platform",
+        "lang/c/shared_lib",
+        "lang/cpp/thread_local",
+        "python_api/process",
+        "python_api/thread",
+        "python_api/signals",
+        "python_api/hello_world",
+    ),
+}
+"""Folders below lldb/test/API, by the name under which they can be asked for."""
+
+LINE = re.compile(r"^(PASS|FAIL|XFAIL|XPASS|UNSUPPORTED|ERROR|TIMEOUT): LLDB \(.*?\) :: (\S+ \(.*?\))", re.MULTILINE)
+
+
+@dataclass
+class Outcome:
+    """What a run has found: by the name of the test, PASS, FAIL, XFAIL, UNSUPPORTED..."""
+
+    results: dict[str, str] = field(default_factory=dict)
+
+    def passed(self) -> set[str]:
+        """The tests that did what they should."""
+        return {name for name, result in self.results.items() if result in ("PASS", "XFAIL", "XPASS")}
+
+    def count(self, result: str) -> int:
+        """How many tests ended like that."""
+        return sum(1 for one in self.results.values() if one == result)
+
+
+def fetch(work: Path) -> Path:
+    """The unpacked folder ``lldb`` of the source package, fetched if it is not there; patched to find its server."""
+    found = next(iter(work.glob(f"{SOURCE_PACKAGE}*/lldb/test/API")), None)
+    if found is None:
+        _download(work)
+        archive = next(work.glob(f"{SOURCE_PACKAGE}*.orig.tar.xz"))
+        folders = [f"*/lldb/{one}" for one in ("test", "packages", "use_lldb_suite_root.py")]
+        _run(["tar", "xJf", str(archive), "-C", str(work), "--wildcards", *folders])
+        found = next(work.glob(f"{SOURCE_PACKAGE}*/lldb/test/API"))
+    lldb = found.parent.parent
+    lookup = lldb / "packages/Python/lldbsuite/test/tools/lldb-server/lldbgdbserverutils.py"
+    text = lookup.read_text()
+    lookup.write_text(text.replace(SERVER_LOOKUP, f'return os.environ["{SERVER_VARIABLE}"]'))
+    return lldb
+
+
+def _download(work: Path) -> None:
+    """apt-get source with a list of its own: the machine's settings stay as they are."""
+    lists = work / "lists"
+    (lists / "partial").mkdir(parents=True, exist_ok=True)
+    sources = work / "src.sources"
+    stanzas = [
+        SOURCES.replace("http://deb.debian.org/debian http://deb.debian.org/debian-security", mirror).format(
+            suites=suites
+        )
+        for mirror, suites in MIRRORS.items()
+    ]
+    sources.write_text("\n".join(stanzas))
+    apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={sources}", "-o", "Dir::Etc::sourceparts=/dev/null"]
+    apt += ["-o", f"Dir::State::lists={lists}"]
+    _run([*apt, "update"])
+    _run([*apt, "--download-only", "source", SOURCE_PACKAGE], cwd=work)
+
+
+def _run(command: Sequence[str], cwd: Path | None = None) -> None:
+    subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL)
+
+
+def prepare_client(work: Path) -> Path:
+    """An ``lldb`` command whose Python module can be imported: the one that Debian installs links to a library that
+    no package has."""
+    module = work / "client/site-packages/lldb"
+    module.mkdir(parents=True, exist_ok=True)
+    for entry in MODULE.iterdir():
+        link = module / entry.name
+        if not link.is_symlink():
+            link.symlink_to(LIBRARY if entry.name.startswith("_lldb.") else entry)
+    command = work / "client/lldb"
+    command.write_text(
+        f'#!/bin/sh\n[ "$*" = -P ] && exec echo {module.parent}\n'
+        f'PYTHONPATH={module.parent}${{PYTHONPATH:+:$PYTHONPATH}} exec {LLVM}/bin/lldb "$@"\n'
+    )
+    command.chmod(0o755)
+    return command
+
+
+def our_server(work: Path) -> Path:
+    """A command that starts this checkout with the Python that runs this script."""
+    command = work / "pydbgserver"
+    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m pydbgserver "$@"\n')
+    command.chmod(0o755)
+    return command
+
+
+def test_files(lldb: Path, folders: Iterable[str]) -> list[Path]:
+    """Every test file below the folders."""
+    api = lldb / "test/API"
+    return sorted(path for folder in folders for path in (api / folder).rglob("Test*.py"))
+
+
+def run_file(lldb: Path, client: Path, server: Path, build: Path, file: Path, extra: Sequence[str] = ()) -> str:
+    """What dotest says about one file."""
+    environment = {
+        **os.environ,
+        "LLDB_DEBUGSERVER_PATH": str(server),
+        SERVER_VARIABLE: str(server),
+        "LC_ALL": "C.UTF-8",
+    }
+    command = ["/usr/bin/python3", str(lldb / "test/API/dotest.py"), "--executable", str(client)]
+    command += ["-C", COMPILER, "--arch", "x86_64", "--llvm-tools-dir", f"{LLVM}/bin", "-u", "CXXFLAGS", "-u", "CFLAGS"]
+    # By default an uncaught problem is shown in colours, in a window and so on; the tests' own runner says the same.
+    command += ["--setting", "symbols.enable-external-lookup=false", "--setting", "use-color=false"]
+    command += ["--build-dir", str(build / file.stem), "-v", *extra, "-p", f"^{file.name}$", str(file.parent)]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            said, _ = process.communicate(timeout=FILE_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said = f"{process.communicate()[0]}\nTIMEOUT: LLDB () :: {file.stem} (whole file)\n"
+    return said
+
+
+def run(
+    lldb: Path,
+    client: Path,
+    server: Path,
+    work: Path,
+    files: Sequence[Path],
+    jobs: int,
+    extra: Sequence[str] = (),
+    said: Callable[[str], None] = lambda text: None,
+) -> Outcome:
+    """Run the files, `jobs` at a time; what each said is kept below `work`, and so are the results."""
+    outcome = Outcome()
+    logs = work / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+
+    def one(file: Path) -> tuple[Path, str]:
+        return file, run_file(lldb, client, server, work / "build", file, extra)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for file, text in pool.map(one, files):
+            (logs / f"{file.stem}.log").write_text(text)
+            found = {name: result for result, name in LINE.findall(text)}
+            outcome.results |= {f"{file.stem}: {name}": result for name, result in found.items()}
+            counts = {result: list(found.values()).count(result) for result in sorted(set(found.values()))}
+            said(f"{file.stem}: {counts or 'nothing was run'}")
+    return outcome
+
+
+def store(path: Path, outcome: Outcome) -> None:
+    """Add to the results in `path`; later ones replace earlier ones."""
+    merged = {**load(path).results, **outcome.results}
+    path.write_text(json.dumps(merged, indent=1, sort_keys=True))
+
+
+def load(path: Path) -> Outcome:
+    """The results of earlier runs."""
+    return Outcome(json.loads(path.read_text())) if path.exists() else Outcome()
