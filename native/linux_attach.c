@@ -58,7 +58,6 @@ static struct thread *running_thread(struct process *process) {
 /* Stops every thread of one process; what they stop for is kept for the next resume. */
 static void stop_process(struct process *process) {
     struct thread *thread;
-    int status;
     tracer.stopping = true;
     for EACH_THREAD (each, process)
         if (each->state == THREAD_RUNNING && !each->interrupt_sent && !each->starting) {
@@ -66,10 +65,7 @@ static void stop_process(struct process *process) {
             trace(PTRACE_INTERRUPT, each->tid, 0, 0);
         }
     while ((thread = running_thread(process)))
-        if (wait_for(thread, &status))
-            handle_status(thread, status);
-        else
-            remove_thread(thread);
+        await_status(thread);
 }
 
 static void note_job_control(struct process *process) {
@@ -159,16 +155,12 @@ int linux_kill(int pid) {
         return -ESRCH;
     process->killing = true;
     kernel.kill(pid, SIGKILL);
-    while (!process->dead) {
-        int status;
-        pid_t tid = kernel.waitpid(-1, &status, __WALL);
-        if (tid < 0)
-            break;
-        struct thread *thread = find_thread(tid);
-        if (thread && thread->process)
-            handle_status(thread, status);
-    }
-    free_process(process);
+    int status;
+    pid_t tid;
+    while (find_process(pid) && !process->dead && (tid = kernel.waitpid(-1, &status, __WALL)) > 0)
+        dispatch(tid, status);
+    if (find_process(pid))
+        free_process(process);
     return 0;
 }
 

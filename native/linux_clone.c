@@ -16,8 +16,17 @@ static bool is_thread_of(pid_t pid, pid_t tid) {
     return access(path, F_OK) == 0;
 }
 
+/* The child may even be dead by now, and reaped: then waitpid says ECHILD. */
+static void await_first_stop(struct thread *thread) {
+    int status = 0;
+    mark_running(thread);
+    pid_t got = kernel.waitpid(thread->tid, &status, __WALL | WNOHANG);
+    if (got)
+        handle_status(thread, got == thread->tid ? status : 0);
+}
+
 /* The child's record; it may have stopped before its parent's event came. */
-static void place_child(struct process *process, pid_t tid) {
+static void place_child(struct process *process, pid_t tid, bool held) {
     struct thread *thread = find_thread(tid);
     bool stopped = thread != NULL;
     if (thread)
@@ -26,10 +35,11 @@ static void place_child(struct process *process, pid_t tid) {
         thread = add_thread(process, tid);
     thread->resume_kind = LINUX_CONTINUE;
     thread->resumed = true;
+    thread->held = held;
     if (stopped)
         handle_first_stop(thread);
     else
-        mark_running(thread);
+        await_first_stop(thread);
 }
 
 static void new_process(struct thread *parent, int event, pid_t pid) {
@@ -46,19 +56,16 @@ static void new_process(struct thread *parent, int event, pid_t pid) {
     if (reported)
         record_event(parent, vfork ? LINUX_STOP_VFORK : LINUX_STOP_FORK, SIGTRAP, (uint64_t)pid);
     parent->in_vfork = vfork;
-    place_child(child, pid);
-}
-
-static bool parent_goes_on(const struct thread *parent) {
-    return !parent->event.kind && !tracer.stopping && !parent->held;
+    child->vfork_parent = vfork ? parent->tid : 0;
+    place_child(child, pid, parent->held);
 }
 
 void handle_new_child(struct thread *parent, int event, pid_t child) {
     if (event == PTRACE_EVENT_CLONE && is_thread_of(parent->process->pid, child))
-        place_child(parent->process, child);
+        place_child(parent->process, child, parent->held);
     else
         new_process(parent, event, child);
-    if (parent_goes_on(parent))
+    if (!parent->event.kind && !stays_stopped(parent))
         resume_thread(parent);
 }
 
@@ -67,9 +74,9 @@ void handle_first_stop(struct thread *thread) {
     thread->starting = false;
     if (process->release_child)
         release_process(process, false);
-    else if (tracer.options.report_threads && process->live > 1 && !process->silent)
+    else if (tracer.options.report_threads && !tracer.options.unattended && process->live > 1 && !process->silent)
         record_event(thread, LINUX_STOP_THREAD_START, 0, 0);
-    else if (!tracer.stopping && !thread->held)
+    else if (!stays_stopped(thread))
         resume_thread(thread);
 }
 
@@ -86,7 +93,7 @@ static bool finish_exec(struct thread *thread) {
             return false;
         }
         if (WSTOPSIG(status) == (SIGTRAP | 0x80))
-            return thread->injectable = true;
+            return true;
         if (!(status >> 16) && WSTOPSIG(status) != SIGTRAP)
             thread->deliver = WSTOPSIG(status);
     }
@@ -113,6 +120,7 @@ void handle_exec(struct thread *thread) {
             remove_thread(other);
     }
     forget_program(process);
+    process->leaderless = false;
     thread->at_trap = false;
     thread->debug_generation = 0;
     thread->event.kind = 0;

@@ -120,6 +120,17 @@ struct trap *find_trap(struct process *process, uint64_t address) {
     return there ? &process->traps[index] : NULL;
 }
 
+/* A child in its parent's memory meets the parent's traps, those planted since it was born too. */
+struct trap *find_shared_trap(struct process *process, uint64_t address) {
+    struct trap *trap = find_trap(process, address);
+    if (trap || !process->silent)
+        return trap;
+    for EACH_PROCESS (other)
+        if (!other->silent && (trap = find_trap(other, address)) && kernel.same_memory(other->pid, process->pid))
+            return trap;
+    return NULL;
+}
+
 /* The part of `trap` that lies in [address, address+size): offsets into both; 0: none. */
 static uint64_t overlap(const struct trap *trap, uint64_t address, uint64_t size, uint64_t *in_trap, uint64_t *in_range) {
     uint64_t start = trap->address > address ? trap->address : address;

@@ -45,6 +45,16 @@ void cpu_prepare_syscall(uint8_t *general, uint64_t instruction, uint64_t number
     regs->r9 = arguments[5];
 }
 
+/* SYSCALL and SYSENTER are 0f 05 and 0f 34, INT 80h is cd 80. */
+bool cpu_may_be_syscall(uint8_t first_byte) {
+    return first_byte == 0x0f || first_byte == 0xcd;
+}
+
+bool cpu_is_syscall(const uint8_t *instruction) {
+    return instruction[0] == 0x0f ? instruction[1] == 0x05 || instruction[1] == 0x34
+                                  : instruction[0] == 0xcd && instruction[1] == 0x80;
+}
+
 int64_t cpu_syscall_result(const uint8_t *general) {
     return (int64_t)const_user(general)->rax;
 }

@@ -1,6 +1,7 @@
 """lldb's own API tests, run against this server and against lldb-server, compared test by test.
 
-Needs Debian's packages lldb-19, python3-lldb-19, clang-19, python3-psutil, python3-pexpect, make and g++. The tests come
+Needs Debian's packages lldb-19, python3-lldb-19, clang-19, python3-psutil,
+python3-pexpect, python3-packaging, make and g++. The tests come
 from the source package llvm-toolchain-19, which is fetched into the work folder with apt's own keys.
 """
 

@@ -102,6 +102,7 @@ struct process {
     int live;        /* threads not exiting */
     bool launched;
     bool silent;     /* a fork child nobody asked for that shares its parent's memory: followed unseen until it execs or exits */
+    pid_t vfork_parent; /* the thread that waits in the kernel for this child of vfork */
     bool release_child; /* a fork child to be cleaned and let go at its first stop */
     bool shares_memory; /* with its vfork parent: the traps are the parent's */
     bool leaderless; /* its leader was a zombie at attach and is not traced */
@@ -158,6 +159,9 @@ void release_process(struct process *process, bool stopped);
 /* linux_wait.c */
 void handle_status(struct thread *thread, int status);
 bool wait_for(struct thread *thread, int *status);
+void await_status(struct thread *thread);
+void dispatch(pid_t tid, int status);
+bool stays_stopped(const struct thread *thread);
 void collect_thread(struct thread *thread);
 void collect_any(void);
 void stop_all(void);
@@ -172,9 +176,11 @@ void handle_exec(struct thread *thread);
 /* linux_resume.c */
 void resume_thread(struct thread *thread);
 bool step_over(struct thread *thread);
+void run_resumed(void);
 
 /* linux_memory.c */
 struct trap *find_trap(struct process *process, uint64_t address);
+struct trap *find_shared_trap(struct process *process, uint64_t address);
 void lift_traps(struct process *process);
 bool write_code(struct process *process, uint64_t address, const uint8_t *bytes, int size);
 void forget_memory(struct process *process);
@@ -192,6 +198,8 @@ void cpu_set_pc(uint8_t *general, uint64_t pc);
 uint64_t cpu_syscall_number(const uint8_t *general);
 void cpu_prepare_syscall(uint8_t *general, uint64_t instruction, uint64_t number, const uint64_t *arguments);
 int64_t cpu_syscall_result(const uint8_t *general);
+bool cpu_may_be_syscall(uint8_t first_byte);
+bool cpu_is_syscall(const uint8_t *instruction);
 bool cpu_is_trap_instruction(const siginfo_t *info);
 bool cpu_may_be_debug_register(const siginfo_t *info);
 int cpu_debug_register_hit(struct thread *thread);

@@ -90,9 +90,11 @@ def launch_spec(options: Options) -> LaunchSpec:
 
 
 def _session_options(options: Options) -> SessionOptions:
+    from pydbgserver.session.dialect import Client
     from pydbgserver.session.session import SessionOptions
 
     return SessionOptions(
+        presumed=Client.LLDB if options.style == "lldb" else Client.UNKNOWN,
         program=launch_spec(options) if options.program else None,
         extended=options.multi,
         disable_aslr=options.disable_aslr,

@@ -9,10 +9,10 @@ from pydbgserver.session import features
 from pydbgserver.session.session import Session
 
 
-@packet("qSupported", "[':' offered:text]")
-def supported(session: Session, offered: str | None) -> str:
-    """`offered`: items separated by ``;``. May come more than once: each time everything is negotiated anew."""
-    items = frozenset((offered or "").split(";"))
+@packet("qSupported", "[':' offered:text] [';' more:text]")
+def supported(session: Session, offered: str | None, more: str | None) -> str:
+    """`offered`: items separated by ``;``, which lldb-server takes for the first separator, too. May come more than once: each time everything is negotiated anew."""
+    items = frozenset(f"{offered or ''};{more or ''}".split(";"))
     dialect = session.dialect
     dialect.offer(items)
     # The wire numbers of signals may have changed with the dialect.

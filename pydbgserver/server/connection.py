@@ -16,7 +16,6 @@ from pydbgserver import logs
 from pydbgserver.rsp.codec import Conversation, Wire
 from pydbgserver.rsp.framing import Control, Framing
 from pydbgserver.server.patience import WAIT_US, Patience
-from pydbgserver.session.dialect import Client
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Backend
 
@@ -164,7 +163,7 @@ class Connection:
     def _identify(self) -> None:
         """What the framing does differently for each client, once it is known which one it is."""
         dialect = self.session.dialect
-        if dialect.client is not Client.UNKNOWN:
+        if not dialect.presumed:
             self._identified = True
             self.framing.rle = dialect.run_length_encoding
 

@@ -82,14 +82,18 @@ class Dialect:
         "multiprocess",
         "native_signals",
         "no_resumed",
+        "presumed",
         "software_break_key",
     )
 
-    def __init__(self) -> None:
-        self.client = Client.UNKNOWN
+    def __init__(self, presumed: Client = Client.UNKNOWN) -> None:
+        """`presumed`: who is expected, until the first packet tells."""
+        self.client = presumed
+        self.presumed = True
+        """No packet has told yet who the client is."""
         self.multiprocess = False
         """Thread ids have the form pP.T."""
-        self.native_signals = False
+        self.native_signals = presumed is Client.LLDB
         """Signal numbers are the target's; else gdb's own enumeration (gdb/signals.def)."""
         self.error_strings = False
         """lldb: QEnableErrorStrings was sent, ``Exx;hex`` is understood."""
@@ -123,13 +127,18 @@ class Dialect:
     def observe(self, body: bytes) -> None:
         """Harden if `body` is a packet that only one of the clients sends."""
         if body.startswith(LLDB_PACKETS):
-            self.client = Client.LLDB
+            self._settle(Client.LLDB)
         elif body.startswith(GDB_PACKETS):
-            self.client = Client.GDB
+            self._settle(Client.GDB)
+
+    def _settle(self, client: Client) -> None:
+        self.client = client
+        self.presumed = False
+        self.native_signals = self.native_signals and client is Client.LLDB
 
     def offer(self, features: Collection[str]) -> None:
         """Take in the client's qSupported items; each negotiation starts over."""
-        if self.client is Client.UNKNOWN:
+        if self.presumed:
             self._recognise(features)
         gdb = self.client is Client.GDB
         self.multiprocess = "multiprocess+" in features
@@ -144,12 +153,12 @@ class Dialect:
 
     def _recognise(self, features: Collection[str]) -> None:
         if GDB_FEATURES.intersection(features):
-            self.client = Client.GDB
+            self._settle(Client.GDB)
             return
         for feature in features:
             # lldb lists every architecture it knows; gdb those of its configured targets, with its own items beside.
             if feature.startswith("xmlRegisters=") and {"mips", "arc"} <= set(feature[13:].split(",")):
-                self.client = Client.LLDB
+                self._settle(Client.LLDB)
 
     def thread_suffix(self) -> None:
         """QThreadSuffixSupported has been answered OK: lldb counts signals the target's way from here on."""

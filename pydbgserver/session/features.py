@@ -66,10 +66,37 @@ OFFERED_TO: dict[str, Offer] = {
 }
 
 
+# lldb 19 to 23 read no others (GDBRemoteCommunicationClient::GetRemoteQSupported), and lldb's own tests of servers refuse
+# what they do not know.
+READ_BY_LLDB = frozenset(
+    {
+        "QStartNoAckMode+",
+        "QThreadSuffixSupported+",
+        "QListThreadsInStopReply+",
+        "qXfer:auxv:read+",
+        "qXfer:features:read+",
+        "qXfer:libraries-svr4:read+",
+        "qXfer:siginfo:read+",
+        "qEcho+",
+        "QPassSignals+",
+        "QNonStop+",
+        "multiprocess+",
+        "fork-events+",
+        "vfork-events+",
+        "native-signals+",
+        "qSaveCore+",
+        "MultiMemRead+",
+        "jMultiBreakpoint+",
+    }
+)
+
+
 def advertise(dialect: Dialect, offered: Collection[str], of_packets: Iterable[str]) -> str:
     """The reply to qSupported. `of_packets`: the features of all registered packets."""
     items = [f"PacketSize={PACKET_SIZE:x}"]
     for feature in (*of_packets, *GENERAL):
+        if dialect.client is Client.LLDB and feature not in READ_BY_LLDB:
+            continue
         rule = OFFERED_TO.get(feature)
         if (rule is None or rule(dialect, offered, feature)) and feature not in items:
             items.append(feature)

@@ -65,6 +65,8 @@ class SessionOptions:
     wrapper: Sequence[str] = ()
     disabled_packets: frozenset[str] = field(default_factory=frozenset)
     resume_budget_us: int = RESUME_BUDGET_US
+    presumed: Client = Client.UNKNOWN
+    """Who is expected to connect; what the client sends decides."""
 
 
 class Session:
@@ -120,7 +122,7 @@ class Session:
         """`stops`: those of an earlier connection, if the target has stood still since."""
         options = options or SessionOptions()
         self.backend = backend
-        self.dialect = Dialect()
+        self.dialect = Dialect(options.presumed)
         self.stops = stops or StopQueue()
         self.running = False
         self.ended = False
@@ -201,7 +203,7 @@ class Session:
 
     def _identify(self, body: bytes) -> None:
         self.dialect.observe(body)
-        self._unidentified = self.dialect.client is Client.UNKNOWN
+        self._unidentified = self.dialect.presumed
 
     def _error_reply(self, error: DebugError, entry: Entry) -> bytes:
         # gdb gives up on a server that answers nothing to a packet whose feature it was told of ("Protocol error:

@@ -99,7 +99,7 @@ def test_own_terminal(debuggees: Debuggees) -> None:
         ({"program": "no-such-program-in-path"}, "No such file or directory: no-such-program-in-path", errno.ENOENT),
         ({"program": "/etc/passwd"}, "Permission denied: /etc/passwd is not executable", errno.EACCES),
         ({"program": "/tmp"}, "Is a directory: /tmp", errno.EISDIR),
-        ({"working_directory": "/nowhere"}, "cannot change to directory /nowhere: No such file or directory", errno.ENOENT),
+        ({"working_directory": "/no"}, "cannot change to directory /no: No such file or directory", errno.ENOENT),
         ({"stdin": "/nowhere"}, "cannot open /nowhere as standard input: No such file or directory", errno.ENOENT),
         ({"wrapper": ["no-such-wrapper"]}, "No such file or directory: no-such-wrapper (the wrapper)", errno.ENOENT),
     ],
