@@ -119,7 +119,7 @@ def test_not_a_program(debuggees: Debuggees, tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("no interpreter line")
     script.chmod(0o755)
-    with pytest.raises(LaunchError, match=f"cannot execute {script}: Exec format error"):
+    with pytest.raises(LaunchError, match=f"cannot execute {script}: execve failed: Exec format error"):
         debuggees.backend.launch(LaunchSpec(str(script)))
 
 

@@ -118,7 +118,7 @@ def _launch_error(spec: LaunchSpec, raw: Any, error: int) -> LaunchError:
         _lib.LINUX_STAGE_DIRECTORY: f"cannot change to directory {spec.working_directory}",
         _lib.LINUX_STAGE_SEIZE: "cannot trace the new process (ptrace is refused here; "
         "in a container allow it with --cap-add=SYS_PTRACE)",
-        _lib.LINUX_STAGE_EXEC: f"cannot execute {spec.program}",
+        _lib.LINUX_STAGE_EXEC: f"cannot execute {spec.program}: execve failed",
     }
     return LaunchError(f"{doing.get(raw.stage, f'cannot start {spec.program}')}: {os.strerror(error)}", error)
 

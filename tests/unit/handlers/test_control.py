@@ -15,6 +15,12 @@ def test_no_ack_mode_is_asked_for_with_the_reply() -> None:
     assert talk.session.no_ack_requested
 
 
+def test_features_may_follow_a_semicolon() -> None:
+    talk = Conversation(SimProcess(PID))
+    assert "fork-events+" in talk.ask("qSupported;multiprocess+;fork-events+").split(";")
+    assert "fork-events+" not in talk.ask("qSupported").split(";")
+
+
 def test_extended_mode() -> None:
     talk = Conversation()
     assert talk.ask("!") == "OK"

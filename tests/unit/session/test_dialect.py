@@ -41,6 +41,17 @@ def test_a_packet_of_only_one_client_tells_which(packet: bytes, client: Client) 
     assert seen.client is client
 
 
+def test_who_is_expected_is_believed_until_a_packet_tells() -> None:
+    expected = Dialect(Client.LLDB)
+    expected.observe(b"QStartNoAckMode")
+    expected.offer({"multiprocess+"})
+    assert (expected.client, expected.presumed, expected.native_signals) == (Client.LLDB, True, True)
+    expected.offer(GDB_OFFER)
+    assert (expected.client, expected.presumed, expected.native_signals) == (Client.GDB, False, False)
+    expected.observe(b"qHostInfo")
+    assert expected.client is Client.LLDB
+
+
 @pytest.mark.parametrize(
     ("offer", "client"),
     [

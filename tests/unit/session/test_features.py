@@ -52,6 +52,12 @@ def test_lldb_is_never_told_of_binary_upload_or_break_keys() -> None:
         assert not {"binary-upload+", "swbreak+", "hwbreak+", "no-resumed+", "exec-events+"} & answer(hello)
 
 
+def test_lldb_is_told_only_of_what_it_reads() -> None:
+    for hello in (LLDB19, LLDB23):
+        told = {item for item in answer(hello) if not item.startswith("PacketSize=")}
+        assert told <= features.READ_BY_LLDB
+
+
 def test_what_has_to_be_offered_first_is_mirrored() -> None:
     bare = answer("qSupported:xmlRegisters=i386;vContSupported+")
     assert not {"multiprocess+", "fork-events+", "vfork-events+", "exec-events+", "QThreadEvents+"} & bare
