@@ -50,10 +50,11 @@ class Debug:
         options: Sequence[str] = (),
         file: bool = True,
         connect: bool = True,
+        once: bool = True,
     ) -> Session:
         """A client connected to a server that has launched the test program `name`."""
         path = self.program(name)
-        server = start_server(kind.name, [path, *arguments], options=options)
+        server = start_server(kind.name, [path, *arguments], options=options, once=once)
         return self._session(kind, server, path if file else None, connect)
 
     def attach(self, kind: ClientKind, name: str, pid: int) -> Session:

@@ -98,15 +98,17 @@ def start_server(
     attach: int | None = None,
     options: Sequence[str] = (),
     command: Sequence[str] | None = None,
+    once: bool = True,
 ) -> Server:
     """Start a server on `program` (with arguments), or on the process `attach`, and wait until it listens.
 
-    `command` is what stands before the options (`server_command` chooses it otherwise). Raises NotStarted.
+    `command` is what stands before the options (`server_command` chooses it otherwise). `once`: in gdbserver's style,
+    end with the first connection. Raises NotStarted.
     """
     chosen = list(command or server_command(style))
     if style == "gdb":
         what = ["--attach", "127.0.0.1:0", str(attach)] if attach else ["127.0.0.1:0", *map(str, program)]
-        return _port_on_stderr([*chosen, "--once", *options, *what])
+        return _port_on_stderr([*chosen, *(["--once"] if once else []), *options, *what])
     what = ["--attach", str(attach)] if attach else ["--", *map(str, program)] if program else []
     return _port_through_pipe([*chosen, "127.0.0.1:0", *options], what)
 
