@@ -26,9 +26,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "server": BASE | {"session", "handlers", "rsp", "target", "transcripts", "backends", "cli"},
     "transcripts": BASE | {"rsp", "session", "handlers", "target", "arch", "testing", "server"},
     "testing": BASE | {"target", "arch", "rsp", "session", "handlers", "transcripts"},
-    "cli": frozenset(
-        BASE | {"backends", "server", "session", "handlers", "rsp", "target", "arch", "native", "transcripts", "testing"}
-    ),
+    "cli": BASE
+    | {"backends", "server", "session", "handlers", "rsp", "target", "arch", "native", "transcripts", "testing"},
     "__main__": frozenset({"cli", "errors", "options"}),
 }
 NO_TRIO = ("errors", "logs", "options", "native", "arch", "target", "rsp", "session", "handlers")
