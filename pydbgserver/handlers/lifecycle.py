@@ -6,7 +6,7 @@ from binascii import unhexlify
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from pydbgserver.errors import AttachError, DebugError, LaunchError, MalformedPacket, NoSuchProcess
+from pydbgserver.errors import AttachError, DebugError, LaunchError, MalformedPacket, NoSuchProcess, TargetRunning
 from pydbgserver.rsp.registry import NO_REPLY, Reply, packet
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Process
@@ -15,7 +15,12 @@ SIGKILL = 9
 
 
 def _launch(session: Session, words: Sequence[str]) -> Process:
-    """Start `words` (program and arguments), or the last program again if there is none in it."""
+    """Start `words` (program and arguments), or the last program again if there is none in it.
+
+    Not while the target runs: the first stop of the new one would be taken for the stop that is waited for.
+    """
+    if session.running:
+        raise TargetRunning
     spec = session.launch_settings.spec(words, client_expands=session.dialect.is_lldb)
     if spec is None:
         raise LaunchError("no program was given, and none has run before")
@@ -77,6 +82,8 @@ def restart(session: Session, number: int) -> Reply:
 def attach(session: Session, pid: int) -> bytes:
     if pid in session.backend.processes:
         raise AttachError(f"process {pid} is being debugged already")
+    if session.running:
+        raise TargetRunning
     session.apply_options()
     return session.started(session.backend.attach(pid))
 

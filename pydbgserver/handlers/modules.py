@@ -111,7 +111,10 @@ def modules_info(session: Session, request: bytes) -> str:
     import json
 
     try:
-        wanted = [(str(one["file"]), str(one.get("triple", ""))) for one in json.loads(request)]
+        modules = json.loads(request)
+        if not isinstance(modules, list):
+            raise TypeError(modules)
+        wanted = [(str(one["file"]), str(one.get("triple", ""))) for one in modules]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MalformedPacket("jModulesInfo takes a JSON list of objects with a file and a triple") from error
     found = []
