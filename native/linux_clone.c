@@ -5,7 +5,9 @@
 #define _GNU_SOURCE
 #include "linux_tracer.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,6 +80,39 @@ void handle_first_stop(struct thread *thread) {
         record_event(thread, LINUX_STOP_THREAD_START, 0, 0);
     else if (!stays_stopped(thread))
         resume_thread(thread);
+}
+
+static pid_t status_field(const char *text, const char *name) {
+    const char *field = strstr(text, name);
+    return field ? (pid_t)atoi(field + strlen(name)) : 0;
+}
+
+/* Neither the process nor its parent (proc(5), status: Tgid, PPid) is one of ours, or is alive. */
+static bool is_orphan(pid_t tid) {
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t size = read(fd, text, sizeof text - 1);
+    close(fd);
+    text[size > 0 ? size : 0] = 0;
+    const struct process *own = find_process(status_field(text, "\nTgid:"));
+    const struct process *parent = find_process(status_field(text, "\nPPid:"));
+    return size > 0 && (!own || own->dead) && (!parent || parent->dead);
+}
+
+/* A child of fork that has stopped, but whose parent was killed before it reported the fork: nobody will ask for it.
+ * It goes without the traps of `dead`, which may be NULL. */
+void release_orphans(const struct process *dead) {
+    struct thread *thread;
+    while ((thread = find_unplaced(is_orphan))) {
+        struct process *child = add_process(thread->tid);
+        if (dead)
+            copy_traps(child, dead);
+        adopt_thread(child, thread);
+        release_process(child, false);
+    }
 }
 
 /* PTRACE_EVENT_EXEC comes from inside execve: run to the end of the system

@@ -53,7 +53,6 @@ static struct thread *next_held(bool running) {
 /* Stops everybody who could run through the place where the trap is missing for a moment. */
 static void quiesce(const struct thread *stepper) {
     struct thread *thread;
-    int status;
     for (thread = tracer.running_list; thread; thread = thread->run_next)
         if (thread != stepper && !thread->in_vfork && shares_memory(thread->process, stepper->process)) {
             thread->held = true;
@@ -62,69 +61,99 @@ static void quiesce(const struct thread *stepper) {
             thread->interrupt_sent = true;
         }
     while ((thread = next_held(true)))
-        if (wait_for(thread, &status))
-            handle_status(thread, status);
-        else
-            thread->held = false;
+        await_status(thread);
 }
 
 static void release_held(void) {
     struct thread *thread;
     while ((thread = next_held(false))) {
         thread->held = false;
-        if (thread->state == THREAD_STOPPED && thread->resumed && !thread->event.kind && !tracer.stopping)
+        if (thread->state == THREAD_STOPPED && thread->resumed && !thread->event.kind && !stays_stopped(thread))
             resume_thread(thread);
     }
 }
 
+#define DEFERRED_MAX 8
+#define SYSCALL_STOP (SIGTRAP | 0x80)
+
+/* Signals that came during the step and are not the instruction's own doing. */
 struct deferred {
-    int signal;
-    siginfo_t info;
+    int count;
+    siginfo_t info[DEFERRED_MAX];
 };
 
 static bool is_fault(int signal, const siginfo_t *info) {
     return info->si_code > 0 && (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL);
 }
 
-/* One instruction of `thread` alone. Signals that are not its own doing wait in
- * `deferred`. True: the step was made; false: `status` tells what came instead. */
-static bool step_once(struct thread *thread, int *status, struct deferred *deferred) {
+/* One instruction of `thread` alone; of a system call its entry. True: the step was made; false: `status` tells what
+ * came instead, 0 if nothing will. */
+static bool step_once(struct thread *thread, long request, int *status, struct deferred *deferred) {
     for (;;) {
         thread->general_valid = thread->siginfo_valid = false;
-        *status = 0;
-        if (trace(PTRACE_SINGLESTEP, thread->tid, 0, 0) < 0 || !wait_for(thread, status))
+        if (trace(request, thread->tid, 0, 0) < 0 || !wait_for(thread, status)) {
+            *status = 0;
             return false;
+        }
         if (!WIFSTOPPED(*status) || (*status >> 16 && *status >> 16 != 128))
             return false;
         int signal = WSTOPSIG(*status);
+        if (signal == SYSCALL_STOP)
+            return true;
         if (*status >> 16 || !load_siginfo(thread))
             continue; /* a late PTRACE_INTERRUPT */
         if (signal == SIGTRAP && thread->siginfo.si_code > 0)
             return true;
-        if (is_fault(signal, &thread->siginfo) || deferred->signal)
+        if (is_fault(signal, &thread->siginfo) || deferred->count == DEFERRED_MAX)
             return false;
-        *deferred = (struct deferred){signal, thread->siginfo};
+        deferred->info[deferred->count++] = thread->siginfo;
     }
+}
+
+/* A system call may last for ever, or wait for threads that are held: it is stepped to its entry only. */
+static long step_request(struct process *process, const struct trap *trap) {
+    uint8_t instruction[2] = {0};
+    if (!cpu_may_be_syscall(trap->original[0]))
+        return PTRACE_SINGLESTEP;
+    linux_read_memory(process->pid, trap->address, instruction, sizeof instruction);
+    instruction[0] = trap->original[0];
+    return cpu_is_syscall(instruction) ? PTRACE_SYSCALL : PTRACE_SINGLESTEP;
+}
+
+/* Without their siginfo: only the first of them can be put in the place of the step's own SIGTRAP. */
+static void send_again(const struct thread *thread, const struct deferred *deferred, int from) {
+    for (int i = from; i < deferred->count; i++)
+        kernel.tgkill(thread->process->pid, thread->tid, deferred->info[i].si_signo);
+}
+
+/* Decodes a stop without letting the thread go on. True: it may. */
+static bool decode(struct thread *thread, int status) {
+    bool held = thread->held;
+    thread->held = true;
+    handle_status(thread, status);
+    thread->held = held;
+    return !thread->event.kind;
+}
+
+static bool after_entry(struct thread *thread, int status, const struct deferred *deferred) {
+    send_again(thread, deferred, 0);
+    thread->pass_once = thread->deliver ? thread->deliver : thread->pass_once; /* here the kernel sends it anew */
+    return decode(thread, status);
 }
 
 /* After the step: the event it made, if any. True: the thread may run on. */
 static bool after_step(struct thread *thread, const struct deferred *deferred) {
+    int slot = thread->process->debug.control ? cpu_debug_register_hit(thread) : -1;
     thread->stop_signal = 0;
     thread->injectable = true;
-    if (thread->process->debug.control) {
-        int slot = cpu_debug_register_hit(thread);
-        if (slot >= 0) {
-            record_event(thread, LINUX_STOP_HARDWARE, SIGTRAP, (uint64_t)slot);
-            return false;
-        }
+    send_again(thread, deferred, slot < 0);
+    if (slot >= 0) {
+        record_event(thread, LINUX_STOP_HARDWARE, SIGTRAP, (uint64_t)slot);
+        return false;
     }
-    if (deferred->signal) {
-        trace(PTRACE_SETSIGINFO, thread->tid, 0, (uintptr_t)&deferred->info);
-        thread->siginfo_valid = false;
-        thread->held = true; /* so that handle_status leaves it to us */
-        handle_status(thread, deferred->signal << 8 | 0x7f);
-        thread->held = false;
-        return !thread->event.kind;
+    if (deferred->count) {
+        trace(PTRACE_SETSIGINFO, thread->tid, 0, (uintptr_t)&deferred->info[0]);
+        return decode(thread, deferred->info[0].si_signo << 8 | 0x7f);
     }
     uint64_t pc = thread_pc(thread);
     bool ranged = thread->resume_kind == LINUX_RANGE_STEP && pc >= thread->range_start && pc < thread->range_end;
@@ -134,30 +163,68 @@ static bool after_step(struct thread *thread, const struct deferred *deferred) {
     return false;
 }
 
-bool step_over(struct thread *thread) {
+/* The trap goes back; if the process is dead, by way of another one in the same memory. */
+static void replant(struct process *process, const struct trap *trap) {
+    if (write_code(process, trap->address, trap->code, trap->size))
+        return;
+    for EACH_PROCESS (other)
+        if (other != process && shares_memory(other, process) && find_trap(other, trap->address))
+            write_code(other, trap->address, trap->code, trap->size);
+}
+
+/* The step itself, with everybody else stopped. */
+static bool step_alone(struct thread *thread, const struct trap *trap) {
     struct process *process = thread->process;
-    struct trap *trap = find_trap(process, thread->trap_address);
-    thread->at_trap = false;
-    if (!trap)
-        return true;
-    struct trap lifted = *trap;
-    struct deferred deferred = {0};
+    struct deferred deferred = {.count = 0};
+    pid_t pid = process->pid, tid = thread->tid;
     int status;
-    quiesce(thread);
+    long request = step_request(process, trap);
     update_debug_registers(thread);
-    write_code(process, lifted.address, lifted.original, lifted.size);
-    bool stepped = step_once(thread, &status, &deferred);
-    if (WIFSTOPPED(status))
-        write_code(process, lifted.address, lifted.code, lifted.size);
-    bool goes_on = false;
+    write_code(process, trap->address, trap->original, trap->size);
+    bool stepped = step_once(thread, request, &status, &deferred);
+    if (find_process(pid) == process)
+        replant(process, trap);
+    if (find_thread(tid) != thread)
+        return false;
     if (stepped)
-        goes_on = after_step(thread, &deferred);
-    else if (status)
+        return WSTOPSIG(status) == SYSCALL_STOP ? after_entry(thread, status, &deferred) : after_step(thread, &deferred);
+    send_again(thread, &deferred, 0);
+    if (status)
         handle_status(thread, status);
     else
         mark_running(thread); /* it is being killed */
+    return false;
+}
+
+/* With everybody else stopped. */
+static bool leave_trap(struct thread *thread) {
+    const struct trap *trap = find_shared_trap(thread->process, thread->trap_address);
+    thread->at_trap = false;
+    if (!trap)
+        return true;
+    const struct trap lifted = *trap;
+    return step_alone(thread, &lifted);
+}
+
+/* One that was to be held but hit a trap first, and goes on from it unseen. */
+static struct thread *next_held_at_trap(void) {
+    for EACH_PROCESS (process)
+        for EACH_THREAD (thread, process)
+            if (thread->held && thread->at_trap && thread->state == THREAD_STOPPED && !thread->event.kind)
+                return thread;
+    return NULL;
+}
+
+bool step_over(struct thread *thread) {
+    pid_t tid = thread->tid;
+    struct thread *other;
+    quiesce(thread);
+    bool there = find_thread(tid) == thread && thread->state == THREAD_STOPPED;
+    bool goes_on = there && leave_trap(thread);
+    while ((other = next_held_at_trap()))
+        leave_trap(other);
     release_held();
-    return goes_on;
+    return goes_on && find_thread(tid) == thread && thread->state == THREAD_STOPPED;
 }
 
 /* --- actions ----------------------------------------------------------------------- */
@@ -228,10 +295,7 @@ static struct thread *next_at_trap(void) {
     return NULL;
 }
 
-int linux_resume(const linux_action *actions, int count) {
-    tracer.stopping = tracer.interrupt_requested = false;
-    tracer.awaited = true;
-    int resumed = prepare(actions, count);
+void run_resumed(void) {
     struct thread *stepper;
     while (!tracer.stopping && (stepper = next_at_trap()))
         step_over(stepper);
@@ -239,5 +303,12 @@ int linux_resume(const linux_action *actions, int count) {
         for EACH_THREAD (thread, process)
             if (thread->resumed && thread->state == THREAD_STOPPED && !thread->event.kind)
                 resume_thread(thread);
+}
+
+int linux_resume(const linux_action *actions, int count) {
+    tracer.stopping = tracer.interrupt_requested = false;
+    tracer.awaited = true;
+    int resumed = prepare(actions, count);
+    run_resumed();
     return resumed;
 }

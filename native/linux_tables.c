@@ -116,6 +116,14 @@ struct thread *live_thread(struct process *process) {
     return NULL;
 }
 
+struct thread *find_unplaced(bool (*wanted)(pid_t tid)) {
+    for (int i = 0; i < BUCKETS; i++)
+        for (struct thread *thread = buckets[i]; thread; thread = thread->hash_next)
+            if (!thread->process && wanted(thread->tid))
+                return thread;
+    return NULL;
+}
+
 void mark_running(struct thread *thread) {
     if (thread->state == THREAD_RUNNING)
         return;

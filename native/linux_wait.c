@@ -72,9 +72,20 @@ static bool passes(const struct thread *thread, int signal) {
     return tracer.options.pass_signals >> (signal - 1) & 1;
 }
 
+/* fork.c, wait_for_vfork_done(): the parent of a vfork is deaf to PTRACE_INTERRUPT until its child has execed or
+ * exited. For the parent to stop, a child that is followed unseen has to go on. */
+static bool holds_up_parent(const struct process *process) {
+    const struct thread *parent = process->silent && process->vfork_parent ? find_thread(process->vfork_parent) : NULL;
+    return parent && parent->in_vfork && parent->state == THREAD_RUNNING;
+}
+
+bool stays_stopped(const struct thread *thread) {
+    return thread->held || (tracer.stopping && !holds_up_parent(thread->process));
+}
+
 /* Goes on as before, unless everything is to stop. */
 static void go_on(struct thread *thread) {
-    if (!tracer.stopping && !thread->held)
+    if (!stays_stopped(thread))
         resume_thread(thread);
 }
 
@@ -94,7 +105,7 @@ static void handle_trap_hit(struct thread *thread, struct trap *trap) {
     thread->at_trap = true;
     thread->trap_address = trap->address;
     if (tracer.options.unattended || thread->process->silent) {
-        if (step_over(thread))
+        if (!thread->held && step_over(thread)) /* held: whoever steps now sees to it */
             go_on(thread);
         return;
     }
@@ -108,7 +119,7 @@ static bool handle_debug_trap(struct thread *thread) {
         return false;
     if (cpu_is_trap_instruction(&thread->siginfo)) {
         for (int adjust = 1; adjust >= 0; adjust--) {
-            struct trap *trap = find_trap(process, thread_pc(thread) - (uint64_t)adjust);
+            struct trap *trap = find_shared_trap(process, thread_pc(thread) - (uint64_t)adjust);
             if (trap && trap->pc_adjust == adjust) {
                 thread->stop_signal = 0;
                 handle_trap_hit(thread, trap);
@@ -191,7 +202,8 @@ static void handle_exit_stop(struct thread *thread) {
     trace(PTRACE_GETEVENTMSG, thread->tid, 0, (uintptr_t)&status);
     struct process *process = thread->process;
     bool thread_ends = process->live > 1 && thread->tid != process->pid;
-    if (tracer.options.report_threads && thread_ends && !process->silent && !process->killing) {
+    bool reported = tracer.options.report_threads && !tracer.options.unattended && !process->silent;
+    if (reported && thread_ends && !process->killing) {
         record_event(thread, LINUX_STOP_THREAD_EXIT, 0, status >> 8 & 0xff);
         return;
     }
@@ -214,7 +226,7 @@ static void handle_ptrace_event(struct thread *thread, int event, int signal) {
     case PTRACE_EVENT_VFORK_DONE:
         thread->in_vfork = false;
         thread->in_kernel = true;
-        if (tracer.options.report_vforks && !thread->process->silent)
+        if (tracer.options.report_vforks && !tracer.options.unattended && !thread->process->silent)
             record_event(thread, LINUX_STOP_VFORK_DONE, SIGTRAP, 0);
         else
             go_on(thread);
@@ -237,6 +249,7 @@ static void handle_death(struct thread *thread, int status) {
         remove_thread(process->threads);
     process->dead = true;
     process->exit_status = status;
+    release_orphans(process);
     if (process->silent || process->release_child)
         free_process(process);
     else
@@ -257,7 +270,7 @@ void handle_status(struct thread *thread, int status) {
     thread->general_valid = thread->siginfo_valid = false;
     thread->stop_signal = 0;
     thread->in_kernel = thread->group_stopped = thread->interrupt_sent = false;
-    thread->injectable = !event;
+    thread->injectable = !event && signal != (SIGTRAP | 0x80);
     if (thread->starting) {
         handle_first_stop(thread);
         return;
@@ -272,33 +285,78 @@ void handle_status(struct thread *thread, int status) {
 
 /* --- collecting ---------------------------------------------------------------- */
 
-static void unknown_status(pid_t tid, int status) {
-    /* A clone child may report before its parent does; any other child of the server is not ours to keep. */
-    if (WIFSTOPPED(status) && status >> 16 == PTRACE_EVENT_STOP)
-        add_thread(NULL, tid)->starting = false;
+/* ptrace(2): a thread that calls execve goes on under its leader's id. The leader is on no list when it was a
+ * zombie at attach; PTRACE_GETEVENTMSG tells the id that the thread had before. */
+static void take_leaders_id(pid_t pid, int status) {
+    unsigned long former = 0;
+    trace(PTRACE_GETEVENTMSG, pid, 0, (uintptr_t)&former);
+    struct thread *thread = find_thread((pid_t)former);
+    if (!thread || !thread->process || thread->process->pid != pid)
+        return;
+    rename_thread(thread, pid);
+    handle_status(thread, status);
 }
+
+static void unknown_status(pid_t tid, int status) {
+    if (!WIFSTOPPED(status))
+        return; /* another child of the server */
+    switch (status >> 16) {
+    case PTRACE_EVENT_STOP: /* a clone child may report before its parent does */
+        add_thread(NULL, tid)->starting = false;
+        if (!tracer.processes || tracer.processes->dead || tracer.processes->next)
+            release_orphans(NULL);
+        return;
+    case PTRACE_EVENT_EXEC:
+        take_leaders_id(tid, status);
+        return;
+    default: /* one that was killed while it was let go */
+        trace(PTRACE_DETACH, tid, 0, 0);
+    }
+}
+
+/* A clone child whose parent has not reported yet can only be killed. */
+static void unplaced_status(struct thread *thread, int status) {
+    if (WIFSTOPPED(status))
+        trace(PTRACE_CONT, thread->tid, 0, 0);
+    else
+        remove_thread(thread);
+}
+
+void dispatch(pid_t tid, int status) {
+    struct thread *thread = find_thread(tid);
+    if (!thread)
+        unknown_status(tid, status);
+    else if (!thread->process)
+        unplaced_status(thread, status);
+    else
+        handle_status(thread, status);
+}
+
+/* Threads that report again as soon as they are resumed must not keep the caller from everything else. */
+#define MOST_AT_ONCE 1024
 
 void collect_any(void) {
     int status;
     pid_t tid;
-    while ((tid = kernel.waitpid(-1, &status, __WALL | WNOHANG)) > 0) {
-        struct thread *thread = find_thread(tid);
-        if (!thread)
-            unknown_status(tid, status);
-        else if (!thread->process && !WIFSTOPPED(status))
-            remove_thread(thread);
-        else
-            handle_status(thread, status);
+    for (int left = MOST_AT_ONCE; left; left--) {
+        if ((tid = kernel.waitpid(-1, &status, __WALL | WNOHANG)) <= 0)
+            return;
+        dispatch(tid, status);
     }
+    on_child(SIGCHLD); /* there may be more */
 }
 
 void collect_thread(struct thread *thread) {
     int status;
-    pid_t got = kernel.waitpid(thread->tid, &status, __WALL | WNOHANG);
-    if (got == thread->tid)
+    pid_t tid = thread->tid, got = kernel.waitpid(tid, &status, __WALL | WNOHANG);
+    if (got == tid) {
         handle_status(thread, status);
-    else if (got == -ECHILD)
-        handle_status(thread, 0); /* an exec by another thread took its id away: as if it had exited */
+    } else if (got == -ECHILD) {
+        /* An execve took its id away, or gave it the leader's: what waitpid has to say of that comes first. */
+        collect_any();
+        if (find_thread(tid) == thread)
+            handle_status(thread, 0); /* as if it had exited */
+    }
 }
 
 /* Above this, one waitpid(-1) is cheaper than asking for each. */
@@ -320,21 +378,40 @@ static void collect_running(void) {
     }
 }
 
-/* Waits for this thread's next status: for moments in which it is known to stop soon. */
+/* Waits for this thread's next status: for moments in which it is known to stop soon. False: it is gone.
+ * If nothing comes soon, others are heard too: a thread in execve stops only when the other threads have been
+ * reaped, one in vfork only when its child has gone on, and a leader's death is told last of all. */
 bool wait_for(struct thread *thread, int *status) {
-    pid_t got;
+    pid_t tid = thread->tid, got;
     for (int spin = 0; spin < 2000; spin++) {
-        got = kernel.waitpid(thread->tid, status, __WALL | WNOHANG);
+        got = kernel.waitpid(tid, status, __WALL | WNOHANG);
         if (got)
-            return got == thread->tid;
+            return got == tid;
         sched_yield();
     }
-    return kernel.waitpid(thread->tid, status, __WALL) == thread->tid;
+    while ((got = kernel.waitpid(-1, status, __WALL)) > 0) {
+        if (got == tid)
+            return true;
+        dispatch(got, *status);
+        if (find_thread(tid) != thread)
+            return false;
+    }
+    return false;
+}
+
+/* Waits for this thread's next status and handles it. */
+void await_status(struct thread *thread) {
+    pid_t tid = thread->tid;
+    int status;
+    if (wait_for(thread, &status))
+        handle_status(thread, status);
+    else if (find_thread(tid) == thread)
+        handle_status(thread, 0);
 }
 
 void stop_all(void) {
     for (struct thread *thread = tracer.running_list; thread; thread = thread->run_next)
-        if (!thread->starting && !thread->interrupt_sent) {
+        if (!thread->starting && !thread->interrupt_sent && !holds_up_parent(thread->process)) {
             thread->interrupt_sent = true;
             trace(PTRACE_INTERRUPT, thread->tid, 0, 0);
         }
@@ -472,10 +549,7 @@ static bool have_events(void) {
 /* All have stopped for an event whose thread is gone (an exec or SIGKILL took it): run again. */
 static void undo_stop(void) {
     tracer.stopping = false;
-    for EACH_PROCESS (process)
-        for EACH_THREAD (thread, process)
-            if (thread->resumed && thread->state == THREAD_STOPPED)
-                resume_thread(thread);
+    run_resumed();
 }
 
 /* Collects until everything has stopped or the time is over. */

@@ -147,6 +147,7 @@ void adopt_thread(struct process *process, struct thread *thread);
 void remove_thread(struct thread *thread);
 void rename_thread(struct thread *thread, pid_t tid);
 struct thread *live_thread(struct process *process);
+struct thread *find_unplaced(bool (*wanted)(pid_t tid));
 void mark_running(struct thread *thread);
 void mark_stopped(struct thread *thread);
 void mark_exiting(struct thread *thread);
@@ -172,6 +173,7 @@ void record_event(struct thread *thread, int kind, int signal, uint64_t value);
 void handle_new_child(struct thread *parent, int event, pid_t child);
 void handle_first_stop(struct thread *thread);
 void handle_exec(struct thread *thread);
+void release_orphans(const struct process *dead);
 
 /* linux_resume.c */
 void resume_thread(struct thread *thread);

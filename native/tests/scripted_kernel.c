@@ -31,13 +31,14 @@ int delivery_count;
 uint64_t guarded;
 int slipped, traps_taken;
 int requests[0x10000];
+char where[80];
 
 #define EACH_TASK(t) (struct task *t = tasks; t; t = t->next)
 
 void broken(const char *file, int line, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "%s:%d: ", file, line);
+    fprintf(stderr, "%s:%d: %s ", file, line, where);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     for EACH_TASK (t)
@@ -151,6 +152,15 @@ uint8_t code_at(pid_t tid, uint64_t address) {
     return byte;
 }
 
+int forget_tasks(void) {
+    int traced = 0;
+    while (tasks) {
+        traced += tasks->traced;
+        drop_task(tasks);
+    }
+    return traced;
+}
+
 int list_tasks(pid_t pid, pid_t *tids, int max) {
     int count = 0;
     for EACH_TASK (t)
@@ -200,9 +210,7 @@ static void become_zombie(struct task *t) {
     t->state = TASK_DEAD;
     wake_parent(t);
     leave_space(t);
-    if (!t->traced)
-        drop_task(t);
-    else
+    if (t->traced)
         raise(SIGCHLD);
 }
 
@@ -320,6 +328,8 @@ static void make_child(struct task *t, int event) {
     bool shares = event != PTRACE_EVENT_FORK;
     pid_t tid = next_tid++;
     struct group *group = thread ? t->group : make_group(tid);
+    if (!thread)
+        group->parent = t->group->pid;
     struct task *child = make_task(group, tid, shares ? t->space : make_space(t->space), CHILD);
     child->traced = t->traced;
     child->options = t->options;
@@ -509,19 +519,25 @@ static void advance_task(struct task *t) {
     }
 }
 
+/* wait(2): a leader's death is told when its threads are gone. */
+static bool last_of_group(const struct task *t) {
+    return t->tid != t->group->pid || t->group->members == 1;
+}
+
 static void advance(void) {
     struct task *next;
     for (struct task *t = tasks; t; t = next) {
         next = t->next;
         advance_task(t);
     }
+    for (struct task *t = tasks; t; t = next) {
+        next = t->next;
+        if (t->state == TASK_DEAD && !t->traced && last_of_group(t))
+            drop_task(t);
+    }
 }
 
 /* --- the calls ------------------------------------------------------------------------ */
-
-static bool last_of_group(const struct task *t) {
-    return t->tid != t->group->pid || t->group->members == 1;
-}
 
 static bool waitable(const struct task *t, pid_t wanted) {
     if (!t->traced || (wanted >= 0 && t->tid != wanted))

@@ -4,7 +4,7 @@
  * Nothing happens behind the test's back: threads run only while the tracer is
  * in waitpid, four instructions at a time, in table order; a `slow` thread does
  * not move at all. A blocking waitpid with nothing to report fails the test.
- * /proc/PID/task and /proc/TID/mem are scripted too (ld --wrap). */
+ * /proc/PID/task, /proc/TID/mem and /proc/TID/status are scripted too (ld --wrap). */
 #ifndef PYDBGSERVER_SCRIPTED_KERNEL_H
 #define PYDBGSERVER_SCRIPTED_KERNEL_H
 
@@ -62,7 +62,7 @@ struct space {
 };
 
 struct group {
-    pid_t pid;
+    pid_t pid, parent;
     int members;
     int stop_signal;          /* of the job control stop that is on */
     siginfo_t pending[16];
@@ -96,6 +96,8 @@ struct task {
 };
 
 void start_kernel(void);
+/* Put before the message of a test that fails: which of many rounds it was. */
+extern char where[80];
 _Noreturn void broken(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 #define CHECK(condition) ((condition) ? (void)0 : broken(__FILE__, __LINE__, "%s", #condition))
 #define CHECK_EQ(left, right) check_equal(__FILE__, __LINE__, #left, (long)(left), (long)(right))
@@ -110,6 +112,8 @@ uint8_t code_at(pid_t tid, uint64_t address);
 struct task *find_task(pid_t tid);
 struct task *task(pid_t tid);
 int list_tasks(pid_t pid, pid_t *tids, int max);
+/* Away with all of them; how many were still traced. */
+int forget_tasks(void);
 /* To one thread, or to a process; `value` goes along in si_value. */
 void send_signal(pid_t tid, int number, int value);
 void send_group(pid_t pid, int number, int value);

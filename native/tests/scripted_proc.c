@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 int __wrap_access(const char *path, int mode);
@@ -54,15 +56,26 @@ int __wrap_closedir(DIR *directory) {
     return 0;
 }
 
-/* "/proc/TID/mem" */
+static int open_status(const struct task *found) {
+    char text[200];
+    const struct task *parent = find_task(found->group->parent);
+    int size = snprintf(text, sizeof text, "Name:\tx\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n", (int)found->group->pid,
+                        (int)found->tid, parent && parent->state != TASK_DEAD ? (int)parent->tid : 1);
+    int file = memfd_create("status", MFD_CLOEXEC);
+    CHECK(file >= 0 && pwrite(file, text, (size_t)size, 0) == size);
+    return file;
+}
+
+/* "/proc/TID/mem" and "/proc/TID/status" */
 int __wrap_open(const char *path, int flags, ...) {
     int tid;
+    char name[16];
     (void)flags;
-    CHECK(sscanf(path, "/proc/%d/mem", &tid) == 1);
+    CHECK(sscanf(path, "/proc/%d/%15s", &tid, name) == 2);
     struct task *found = find_task(tid);
-    if (!found || !found->space) {
+    if (!found || (strcmp(name, "mem") == 0 && !found->space)) {
         errno = ENOENT;
         return -1;
     }
-    return fcntl(found->space->file, F_DUPFD_CLOEXEC, 3);
+    return strcmp(name, "mem") == 0 ? fcntl(found->space->file, F_DUPFD_CLOEXEC, 3) : open_status(found);
 }

@@ -87,11 +87,16 @@ void expect_empty(void) {
     CHECK(!tracer.running_list);
 }
 
+static void on_alarm(int number) {
+    broken(__FILE__, __LINE__, "the time is over (signal %d)", number);
+}
+
 int main(int count, char **arguments) {
     for (struct test *test = tests; test; test = test->next) {
         if (count < 2) {
             puts(test->name);
         } else if (strcmp(test->name, arguments[1]) == 0) {
+            signal(SIGALRM, on_alarm);
             alarm(30);
             start_kernel();
             test->run();

@@ -175,7 +175,7 @@ static void kill_on_step(long request, pid_t tid) {
 }
 
 TEST(vfork_child_killed_while_its_trap_is_out) {
-    vfork_then(NOP NOP EXEC);
+    vfork_then(NOP NOP NOP EXEC);
     before_ptrace = kill_on_step;
     expect_nothing();
     CHECK(!find_task(PID + 1000));
@@ -185,7 +185,7 @@ TEST(vfork_child_killed_while_its_trap_is_out) {
 
 TEST(vfork_child_killed_quietly_while_its_trap_is_out) {
     quiet_deaths = true;
-    vfork_then(NOP NOP EXEC);
+    vfork_then(NOP NOP NOP EXEC);
     before_ptrace = kill_on_step;
     expect_nothing();
     CHECK(!find_task(PID + 1000));

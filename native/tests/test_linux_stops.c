@@ -345,6 +345,33 @@ TEST(caught_system_calls) {
     expect_nothing();
 }
 
+/* Where the kernel would send it anew, the signal must not be reported to the client who gave it. */
+static void give_signal_and_go(void) {
+    resume(-1, LINUX_CONTINUE, SIGUSR2);
+    expect_nothing();
+    CHECK_EQ(delivered(PID, SIGUSR2), 1);
+    send_signal(PID, SIGUSR2, 0);
+    expect_only(PID, LINUX_STOP_SIGNAL, SIGUSR2);
+}
+
+TEST(signal_of_the_client_at_a_system_call) {
+    attach_to(1, NOP CALL "S");
+    int32_t number = 39;
+    CHECK_EQ(linux_catch_syscalls(PID, &number, 1), 0);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_SYSCALL_ENTRY, SIGTRAP);
+    CHECK_EQ(linux_catch_syscalls(PID, NULL, 0), 0);
+    give_signal_and_go();
+}
+
+TEST(signal_of_the_client_after_an_exec) {
+    configure(report_execs);
+    attach_to(1, NOP EXEC);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_EXEC, SIGTRAP);
+    give_signal_and_go();
+}
+
 TEST(injected_system_call_leaves_no_trace) {
     attach_to(1, NOP CALL "S");
     RESUME_ALL();

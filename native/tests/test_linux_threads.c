@@ -217,6 +217,8 @@ static void exec_when_seized(long request, pid_t tid) {
 
 /* A thread in execve only stops when the others have been reaped. */
 TEST(attach_while_a_thread_execs) {
+    linux_options none = {0};
+    linux_configure(&none);
     make_process(PID, 3);
     before_ptrace = exec_when_seized;
     CHECK_EQ(linux_attach(PID), 1);

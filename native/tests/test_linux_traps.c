@@ -128,6 +128,71 @@ TEST(unattended_threads_are_quiesced_for_the_step) {
     CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
 }
 
+static void everything(linux_options *options) {
+    options->report_forks = options->report_vforks = options->report_execs = options->report_threads = 1;
+    options->unattended = 1;
+}
+
+/* Threads that are born while others are quiesced are held as well. */
+static void clone_while_stepping(bool child_first) {
+    attach_to(4, NOP NOP NOP "J");
+    plant(PID, TRAP_PLACE);
+    PUT(PID, CHILD, "J");
+    PUT(PID, CHILD - 0x40, CLONE CLONE CLONE CLONE CLONE CLONE CLONE CLONE "J");
+    task(PID)->registers.rip = CHILD - 0x40;
+    guarded = TRAP_PLACE;
+    configure(everything);
+    youngest_first = child_first;
+    RESUME_ALL();
+    expect_nothing();
+    CHECK(linux_running() >= (child_first ? 5 : 12)); /* the youngest, always hitting the trap, keep the parent waiting */
+    CHECK_EQ(slipped, 0);
+}
+
+TEST(clone_while_stepping_unseen) {
+    clone_while_stepping(false);
+}
+
+TEST(clone_while_stepping_unseen_child_first) {
+    clone_while_stepping(true);
+}
+
+static void nobody_is_told(const char *code) {
+    configure(everything);
+    attach_to(2, NOP "S");
+    PUT(PID, CHILD, NOP NOP QUIT);
+    put_code(PID, CHILD + 0x20, code, (int)strlen(code));
+    task(PID)->registers.rip = CHILD + 0x20;
+    RESUME_ALL();
+    expect_nothing();
+    CHECK(linux_running() >= 2);
+}
+
+TEST(unattended_fork_is_not_reported) {
+    nobody_is_told(FORK "S");
+}
+
+TEST(unattended_vfork_is_not_reported) {
+    nobody_is_told(VFORK "S");
+}
+
+TEST(unattended_exec_is_not_reported) {
+    configure(everything);
+    attach_to(1, NOP EXEC);
+    RESUME_ALL();
+    expect_nothing();
+}
+
+TEST(unattended_thread_exit_is_not_reported) {
+    configure(everything);
+    attach_to(2, NOP "S");
+    PUT(PID, CHILD, EXIT);
+    task(PID + 1)->registers.rip = CHILD;
+    RESUME_ALL();
+    expect_nothing();
+    CHECK(!find_task(PID + 1));
+}
+
 TEST(exec_while_quiesced_for_a_step) {
     attach_to(3, NOP NOP NOP "J");
     plant(PID, TRAP_PLACE);
@@ -320,6 +385,38 @@ TEST(step_over_a_fork) {
     CHECK(!task(PID + 1000)->traced);
     CHECK_EQ(code_at(PID + 1000, CHILD + 1), OP_SYSCALL);
     CHECK_EQ(code_at(PID, CHILD + 1), OP_TRAP);
+}
+
+TEST(signal_of_the_client_with_the_step_over) {
+    at_trap(NOP);
+    resume(PID, LINUX_CONTINUE, SIGUSR2);
+    expect_nothing();
+    CHECK_EQ(delivered(PID, SIGUSR2), 1);
+}
+
+TEST(signal_of_the_client_with_the_step_over_a_system_call) {
+    at_trap(CALL);
+    resume(PID, LINUX_CONTINUE, SIGUSR2);
+    expect_nothing();
+    CHECK_EQ(delivered(PID, SIGUSR2), 1);
+    CHECK_EQ(task(PID)->registers.rip, CHILD + 6);
+}
+
+TEST(step_over_a_system_call_ends_a_step) {
+    at_trap(CALL);
+    resume(PID, LINUX_STEP, 0);
+    expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
+    CHECK_EQ(stops[0].pc, CHILD + 1 + CALL_SIZE);
+    CHECK_EQ(code_at(PID, CHILD + 1), OP_TRAP);
+}
+
+TEST(step_over_a_caught_system_call) {
+    at_trap(CALL);
+    CHECK_EQ(linux_catch_syscalls(PID, NULL, -1), 0);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_SYSCALL_ENTRY, SIGTRAP);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_SYSCALL_RETURN, SIGTRAP);
 }
 
 TEST(step_over_an_exec) {
