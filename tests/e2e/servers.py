@@ -167,11 +167,11 @@ def ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
 def descendants(pid: int) -> list[tuple[int, str]]:
     """The processes that `pid` and its children have started and not yet lost, each with its start time."""
     found: list[tuple[int, str]] = []
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += [(child, start_time(child)) for child in map(int, children.read_text().split())]
-        except OSError:
-            continue
+    # A process may end while its folder is listed, and a thread while its file is read.
+    with suppress(OSError):
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):
+                found += [(child, start_time(child)) for child in map(int, children.read_text().split())]
     return found + [grandchild for child, _ in found for grandchild in descendants(child)]
 
 
