@@ -137,4 +137,3 @@ class World:
 
     def close(self) -> None:
         self.talk.session.connection_lost()
-
