@@ -46,16 +46,6 @@ static bool real_same_memory(pid_t one, pid_t other) {
     return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
 }
 
-const struct kernel real_kernel = {
-    .ptrace = real_ptrace,
-    .waitpid = real_waitpid,
-    .tgkill = real_tgkill,
-    .kill = real_kill,
-    .vm_readv = real_vm_readv,
-    .vm_writev = real_vm_writev,
-    .same_memory = real_same_memory,
-};
-
 struct kernel kernel = {
     .ptrace = real_ptrace,
     .waitpid = real_waitpid,

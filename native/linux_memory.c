@@ -206,6 +206,19 @@ bool write_code(struct process *process, uint64_t address, const uint8_t *bytes,
     return write_raw(process, address, bytes, (uint64_t)size) == size;
 }
 
+/* Plants a trap that is known but may not be there any more: in memory shared with a vfork parent the client has
+ * removed the parent's, or the page was mapped anew. */
+static int plant_again(struct process *process, struct trap *trap) {
+    uint8_t present[sizeof trap->code];
+    if (read_raw(process, trap->address, present, trap->size) != trap->size)
+        return -EFAULT;
+    if (!memcmp(present, trap->code, trap->size))
+        return 0;
+    memcpy(trap->original, present, trap->size);
+    trap->planted = true;
+    return write_code(process, trap->address, trap->code, trap->size) ? 0 : -EFAULT;
+}
+
 int linux_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, int pc_adjust) {
     struct process *process = find_process(pid);
     struct trap trap = {.address = address, .size = (uint8_t)size, .pc_adjust = (uint8_t)pc_adjust, .planted = true};
@@ -213,8 +226,9 @@ int linux_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, 
         return -ESRCH;
     if (size < 1 || (size_t)size > sizeof trap.code)
         return -EINVAL;
-    if (find_trap(process, address))
-        return 0;
+    struct trap *known = find_trap(process, address);
+    if (known)
+        return plant_again(process, known);
     if (read_raw(process, address, trap.original, (uint64_t)size) != size)
         return -EFAULT;
     memcpy(trap.code, code, (size_t)size);

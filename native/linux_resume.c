@@ -95,7 +95,7 @@ static bool step_once(struct thread *thread, long request, int *status, struct d
             *status = 0;
             return false;
         }
-        if (!WIFSTOPPED(*status) || (*status >> 16 && *status >> 16 != 128))
+        if (!WIFSTOPPED(*status) || (*status >> 16 && *status >> 16 != PTRACE_EVENT_STOP))
             return false;
         int signal = WSTOPSIG(*status);
         if (signal == SYSCALL_STOP)

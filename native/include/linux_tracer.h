@@ -14,6 +14,11 @@
 
 #include "linux.h"
 
+/* linux/ptrace.h; not in every libc's sys/ptrace.h */
+#ifndef PTRACE_EVENT_STOP
+#define PTRACE_EVENT_STOP 128
+#endif
+
 /* --- linux_kernel.c: the one door to the kernel ------------------------- */
 
 /* Tests replace these to script races. Each gives a result >= 0 or -errno. */
@@ -27,7 +32,6 @@ struct kernel {
     bool (*same_memory)(pid_t one, pid_t other);
 };
 extern struct kernel kernel;
-extern const struct kernel real_kernel;
 
 /* kernel.ptrace, logged. Data is a value or an address, as the request has it. */
 long trace(long request, pid_t tid, uintptr_t address, uintptr_t data);
@@ -157,17 +161,25 @@ long seize(pid_t tid, bool launched);
 int adopt_all_threads(struct process *process);
 void release_process(struct process *process, bool stopped);
 
-/* linux_wait.c */
+/* linux_events.c */
 void handle_status(struct thread *thread, int status);
+void record_event(struct thread *thread, int kind, int signal, uint64_t value);
+bool stays_stopped(const struct thread *thread);
+bool holds_up_parent(const struct process *process);
+
+/* linux_collect.c */
+void dispatch(pid_t tid, int status);
 bool wait_for(struct thread *thread, int *status);
 void await_status(struct thread *thread);
-void dispatch(pid_t tid, int status);
-bool stays_stopped(const struct thread *thread);
 void collect_thread(struct thread *thread);
+void collect_running(void);
 void collect_any(void);
 void stop_all(void);
+bool dying(void);
 bool stop_complete(void);
-void record_event(struct thread *thread, int kind, int signal, uint64_t value);
+
+/* linux_wait.c */
+void wake_up(void);
 
 /* linux_clone.c */
 void handle_new_child(struct thread *parent, int event, pid_t child);

@@ -1,0 +1,238 @@
+/* What a wait status means: an event to report, a silent continuation, or one
+ * more stopped thread of a stop-all. Each status is decoded here, once.
+ *
+ * Stops that the tracer itself causes are PTRACE_INTERRUPT traps (ptrace(2),
+ * PTRACE_SEIZE), which no signal can be mistaken for. */
+#define _GNU_SOURCE
+#include "linux_tracer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+
+void record_event(struct thread *thread, int kind, int signal, uint64_t value) {
+    thread->event = (struct event){kind, signal, value, ++tracer.sequence};
+    tracer.stopping = true;
+}
+
+/* A trap in memory that may not be executed faults instead: gdb has called functions return to one on the stack. */
+static bool is_trap_fault(struct thread *thread, int signal) {
+    return (signal == SIGSEGV || signal == SIGILL) && find_trap(thread->process, thread_pc(thread));
+}
+
+static bool passes(struct thread *thread, int signal) {
+    if (tracer.options.unattended || thread->process->silent)
+        return true;
+    return tracer.options.pass_signals >> (signal - 1) & 1 && !is_trap_fault(thread, signal);
+}
+
+/* fork.c, wait_for_vfork_done(): the parent of a vfork is deaf to PTRACE_INTERRUPT until its child has execed or
+ * exited. For the parent to stop, a child that is followed unseen has to go on. */
+bool holds_up_parent(const struct process *process) {
+    const struct thread *parent = process->silent && process->vfork_parent ? find_thread(process->vfork_parent) : NULL;
+    return parent && parent->in_vfork && parent->state == THREAD_RUNNING;
+}
+
+bool stays_stopped(const struct thread *thread) {
+    return thread->held || (tracer.stopping && !holds_up_parent(thread->process));
+}
+
+/* Goes on as before, unless everything is to stop. */
+static void go_on(struct thread *thread) {
+    if (!stays_stopped(thread))
+        resume_thread(thread);
+}
+
+static bool in_range(const struct thread *thread, uint64_t pc) {
+    return thread->resume_kind == LINUX_RANGE_STEP && pc >= thread->range_start && pc < thread->range_end;
+}
+
+static void handle_step(struct thread *thread) {
+    if (in_range(thread, thread_pc(thread)))
+        go_on(thread);
+    else
+        record_event(thread, LINUX_STOP_STEP, SIGTRAP, 0);
+}
+
+static void handle_trap_hit(struct thread *thread, struct trap *trap) {
+    set_thread_pc(thread, trap->address);
+    thread->at_trap = true;
+    thread->trap_address = trap->address;
+    if (tracer.options.unattended || thread->process->silent) {
+        if (!thread->held && step_over(thread)) /* held: whoever steps now sees to it */
+            go_on(thread);
+        return;
+    }
+    record_event(thread, LINUX_STOP_BREAKPOINT, SIGTRAP, trap->address);
+}
+
+/* SIGTRAP of the debug machinery. False: somebody sent it as a signal. */
+static bool handle_debug_trap(struct thread *thread) {
+    struct process *process = thread->process;
+    if (!load_siginfo(thread) || thread->siginfo.si_code <= 0)
+        return false;
+    if (cpu_is_trap_instruction(&thread->siginfo)) {
+        for (int adjust = 1; adjust >= 0; adjust--) {
+            struct trap *trap = find_shared_trap(process, thread_pc(thread) - (uint64_t)adjust);
+            if (trap && trap->pc_adjust == adjust) {
+                thread->stop_signal = 0;
+                handle_trap_hit(thread, trap);
+                return true;
+            }
+        }
+        return false;
+    }
+    if (process->debug.control && cpu_may_be_debug_register(&thread->siginfo)) {
+        int slot = cpu_debug_register_hit(thread);
+        if (slot >= 0) {
+            thread->stop_signal = 0;
+            record_event(thread, LINUX_STOP_HARDWARE, SIGTRAP, (uint64_t)slot);
+            return true;
+        }
+    }
+    if (!thread->stepping)
+        return false;
+    thread->stop_signal = 0;
+    handle_step(thread);
+    return true;
+}
+
+static void handle_signal(struct thread *thread, int signal) {
+    struct process *process = thread->process;
+    thread->stop_signal = signal;
+    if (signal == SIGTRAP && handle_debug_trap(thread))
+        return;
+    if (signal == SIGCONT && process->swallow_continue) {
+        process->swallow_continue = false;
+        thread->stop_signal = 0;
+        go_on(thread);
+        return;
+    }
+    if (signal == thread->pass_once || passes(thread, signal)) {
+        thread->pass_once = 0;
+        thread->deliver = signal;
+        go_on(thread);
+        return;
+    }
+    record_event(thread, LINUX_STOP_SIGNAL, signal, 0);
+}
+
+static bool is_caught(const struct process *process, uint64_t number) {
+    if (process->catch_count < 0)
+        return true;
+    return number < 512 && process->caught[number / 64] >> (number % 64) & 1;
+}
+
+/* linux/ptrace.h: PTRACE_GET_SYSCALL_INFO tells entry from return, which a toggle cannot after an interrupt. */
+static void handle_syscall(struct thread *thread) {
+    struct {
+        uint8_t op, pad[3];
+        uint32_t arch;
+        uint64_t pc, sp, more[8];
+    } info = {0};
+    kernel.ptrace(0x420e, thread->tid, (void *)sizeof info, &info);
+    bool entry = info.op == 1;
+    uint64_t number = load_general(thread) ? cpu_syscall_number(thread->general) : 0;
+    thread->in_kernel = entry;
+    if (is_caught(thread->process, number))
+        record_event(thread, entry ? LINUX_STOP_SYSCALL_ENTRY : LINUX_STOP_SYSCALL_RETURN, SIGTRAP, number);
+    else
+        go_on(thread);
+}
+
+static bool is_job_control(int signal) {
+    return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+/* PTRACE_EVENT_STOP: our own interrupt, the first stop of a new child, or a group-stop beginning or ending. */
+static void handle_event_stop(struct thread *thread, int signal) {
+    thread->group_stopped = is_job_control(signal) && !thread->process->continue_group;
+    go_on(thread);
+}
+
+/* man ptrace: an exiting thread makes one more stop. It runs no user code any more: let it go on at once. */
+static void handle_exit_stop(struct thread *thread) {
+    unsigned long status = 0;
+    trace(PTRACE_GETEVENTMSG, thread->tid, 0, (uintptr_t)&status);
+    struct process *process = thread->process;
+    bool thread_ends = process->live > 1 && thread->tid != process->pid;
+    bool reported = tracer.options.report_threads && !tracer.options.unattended && !process->silent;
+    if (reported && thread_ends && !process->killing) {
+        record_event(thread, LINUX_STOP_THREAD_EXIT, 0, status >> 8 & 0xff);
+        return;
+    }
+    mark_exiting(thread);
+    trace(PTRACE_CONT, thread->tid, 0, 0);
+}
+
+static void handle_ptrace_event(struct thread *thread, int event, int signal) {
+    unsigned long message = 0;
+    switch (event) {
+    case PTRACE_EVENT_STOP:
+        handle_event_stop(thread, signal);
+        return;
+    case PTRACE_EVENT_EXIT:
+        handle_exit_stop(thread);
+        return;
+    case PTRACE_EVENT_EXEC:
+        handle_exec(thread);
+        return;
+    case PTRACE_EVENT_VFORK_DONE:
+        thread->in_vfork = false;
+        thread->in_kernel = true;
+        if (tracer.options.report_vforks && !tracer.options.unattended && !thread->process->silent)
+            record_event(thread, LINUX_STOP_VFORK_DONE, SIGTRAP, 0);
+        else
+            go_on(thread);
+        return;
+    default:
+        thread->in_kernel = true;
+        trace(PTRACE_GETEVENTMSG, thread->tid, 0, (uintptr_t)&message);
+        handle_new_child(thread, event, (pid_t)message);
+    }
+}
+
+static void handle_death(struct thread *thread, int status) {
+    struct process *process = thread->process;
+    bool leader = process && thread->tid == process->pid;
+    remove_thread(thread);
+    if (!process || !(leader || (!process->threads && process->leaderless)))
+        return;
+    /* The leader's status comes last of all (wait(2), delay_group_leader): whoever is still listed is gone too. */
+    while (process->threads)
+        remove_thread(process->threads);
+    process->dead = true;
+    process->exit_status = status;
+    release_orphans(process);
+    if (process->silent || process->release_child)
+        free_process(process);
+    else
+        tracer.stopping = true;
+}
+
+void handle_status(struct thread *thread, int status) {
+    mark_stopped(thread);
+    if (WIFEXITED(status) || WIFSIGNALED(status)) {
+        handle_death(thread, status);
+        return;
+    }
+    if (thread->state == THREAD_EXITING && status >> 16 != PTRACE_EVENT_EXEC) {
+        trace(PTRACE_CONT, thread->tid, 0, 0);
+        return;
+    }
+    int signal = WSTOPSIG(status), event = status >> 16;
+    thread->general_valid = thread->siginfo_valid = false;
+    thread->stop_signal = 0;
+    thread->in_kernel = thread->group_stopped = thread->interrupt_sent = false;
+    thread->injectable = !event && signal != (SIGTRAP | 0x80);
+    if (thread->starting) {
+        handle_first_stop(thread);
+        return;
+    }
+    if (event)
+        handle_ptrace_event(thread, event, signal);
+    else if (signal == (SIGTRAP | 0x80))
+        handle_syscall(thread);
+    else
+        handle_signal(thread, signal);
+}
