@@ -48,10 +48,13 @@ static void new_process(struct thread *parent, int event, pid_t pid) {
     struct process *owner = parent->process;
     bool vfork = event == PTRACE_EVENT_VFORK;
     bool wanted = vfork ? tracer.options.report_vforks : tracer.options.report_forks;
-    bool reported = wanted && !owner->silent && !tracer.options.unattended;
+    bool shares_memory = vfork || kernel.same_memory(owner->pid, pid);
+    /* clone(CLONE_VM) that makes neither a thread nor a vfork child: a client would take its own breakpoints out of
+     * the parent's memory when it lets such a child go. */
+    bool reported = wanted && (vfork || !shares_memory) && !owner->silent && !tracer.options.unattended;
     struct process *child = add_process(pid);
     child->launched = owner->launched;
-    child->shares_memory = vfork || kernel.same_memory(owner->pid, pid);
+    child->shares_memory = shares_memory;
     child->silent = !reported && child->shares_memory;
     child->release_child = !reported && !child->shares_memory;
     copy_traps(child, owner);

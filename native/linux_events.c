@@ -23,7 +23,10 @@ static bool is_trap_fault(struct thread *thread, int signal) {
 static bool passes(struct thread *thread, int signal) {
     if (tracer.options.unattended || thread->process->silent)
         return true;
-    return tracer.options.pass_signals >> (signal - 1) & 1 && !is_trap_fault(thread, signal);
+    /* A step must not end in a handler unannounced: the client steps over it. gdbserver's rule, too. */
+    if (thread->resume_kind != LINUX_CONTINUE || is_trap_fault(thread, signal))
+        return false;
+    return tracer.options.pass_signals >> (signal - 1) & 1;
 }
 
 /* fork.c, wait_for_vfork_done(): the parent of a vfork is deaf to PTRACE_INTERRUPT until its child has execed or

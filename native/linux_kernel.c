@@ -77,7 +77,7 @@ static const char *request_name(long request) {
 long trace(long request, pid_t tid, uintptr_t address, uintptr_t data) {
     long result = kernel.ptrace(request, tid, (void *)address, (void *)data);
     if (tracer.log >= 0)
-        dprintf(tracer.log, "ptrace(%s, %d, %#lx, %#lx) = %ld\n", request_name(request), (int)tid,
+        dprintf(tracer.log, "[ptrace] ptrace(%s, %d, %#lx, %#lx) = %ld\n", request_name(request), (int)tid,
                 (unsigned long)address, (unsigned long)data, result);
     return result;
 }

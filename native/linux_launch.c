@@ -49,10 +49,12 @@ static void own_session(const linux_launch_spec *spec, const struct pipes *pipes
     }
 }
 
+/* It does not become the controlling terminal, as in lldb-server: with the death of a session's leader the kernel sends
+ * SIGHUP to everything in the foreground of its terminal (tty_jobctrl.c, disassociate_ctty), such as a forked child
+ * that is still debugged. */
 static void own_terminal(const linux_launch_spec *spec, const struct pipes *pipes) {
     if (spec->terminal < 0)
         return;
-    ioctl(spec->terminal, TIOCSCTTY, 0);
     for (int fd = 0; fd < 3; fd++)
         if (dup2(spec->terminal, fd) < 0)
             fail(pipes, LINUX_STAGE_TERMINAL);

@@ -63,6 +63,16 @@ def configure(channels: Iterable[str], *, path: str | None = None, timestamps: b
         channel.enabled = channel.name in wanted
 
 
+def stamp(on: bool) -> None:
+    """Whether lines begin with the time."""
+    _Target.timestamps = on
+
+
+def descriptor() -> int:
+    """Where lines go, for the C core, which writes its own."""
+    return _Target.descriptor
+
+
 def enabled(channel: str) -> bool:
     """Whether the channel of that name is on."""
     return CHANNELS[channel].enabled

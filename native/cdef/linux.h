@@ -110,7 +110,7 @@ int linux_open(void);
 /* Makes that descriptor unreadable again; 1 if it was readable. */
 int linux_clear_wakeup(void);
 void linux_configure(const linux_options *options);
-/* Every ptrace call is written to this descriptor as a line; -1: none. */
+/* Every ptrace call is written to this descriptor as a line of the log channel ptrace; -1: none. */
 void linux_log_to(int fd);
 
 /* The pid, stopped at its first instruction. */

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydbgserver import logs
-from pydbgserver.backends.linux import host, spawn, tracer
+from pydbgserver.backends.linux import host, ptrace_log, spawn, tracer
 from pydbgserver.backends.linux.decode import stop_event
 from pydbgserver.backends.linux.process import LinuxProcess
 from pydbgserver.backends.linux.registers import describe_cpu
@@ -38,6 +38,9 @@ class LinuxBackend(Backend):
         self._wakeup = tracer.open_tracer()
         self.processes: dict[int, LinuxProcess] = {}
         self._options = RunOptions()
+        self._logging = ptrace_log.follow()
+        self._caught: dict[int, frozenset[int] | None] = {}
+        """What the tracer was told last of the system calls to catch; the options may be the same object each time."""
         tracer.configure(self._options)
         # On one processor a spinning tracer only keeps the target from running.
         self._spin_us = SPIN_US if len(os.sched_getaffinity(0)) > 1 else 0
@@ -75,6 +78,8 @@ class LinuxBackend(Backend):
     # --- running -----------------------------------------------------------------
 
     def resume(self, actions: Sequence[ResumeAction], *, budget_us: int = 0) -> Sequence[StopEvent]:
+        if logs.ptrace.enabled is not self._logging:
+            self._logging = ptrace_log.follow()
         for process in self.processes.values():
             process.resumed()
         tracer.resume(actions)
@@ -115,8 +120,9 @@ class LinuxBackend(Backend):
         leaving = options.unattended and not self._options.unattended
         for pid in self.processes:
             caught = options.catch_syscalls.get(pid, frozenset())
-            if caught != self._options.catch_syscalls.get(pid, frozenset()):
+            if caught != self._caught.get(pid, frozenset()):
                 tracer.catch_syscalls(pid, caught)
+        self._caught = dict(options.catch_syscalls)
         self._options = options
         tracer.configure(options)
         if leaving:
@@ -162,6 +168,16 @@ class LinuxBackend(Backend):
 
     def list_processes(self) -> Sequence[ProcessInfo]:
         return host.list_processes()
+
+    def host_tables(self) -> Sequence[tuple[str, ...]]:
+        from pydbgserver.backends.linux import osdata
+
+        return osdata.names()
+
+    def host_table(self, name: str) -> tuple[tuple[str, ...], Iterable[tuple[str, ...]]] | None:
+        from pydbgserver.backends.linux import osdata
+
+        return osdata.table(name)
 
 
 def _take_terminal_back() -> None:

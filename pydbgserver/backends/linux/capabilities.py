@@ -7,10 +7,11 @@ import resource
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from pydbgserver import logs
 from pydbgserver.arch.hwdebug_x86 import DebugRegisters
 from pydbgserver.backends.linux import libraries, procfs, tracer
 from pydbgserver.backends.linux.remote_call import LinuxMemoryAllocation
-from pydbgserver.errors import DebugError
+from pydbgserver.errors import DebugError, Unsupported
 from pydbgserver.target.capabilities import (
     Auxv,
     ExecFile,
@@ -48,7 +49,11 @@ class LinuxHardwareDebug(HardwareDebug):
             self._apply()
 
     def _apply(self) -> None:
-        tracer.set_debug_registers(self._process.pid, self._registers.addresses, self._registers.control)
+        pid, addresses, control = self._process.pid, self._registers.addresses, self._registers.control
+        tracer.set_debug_registers(pid, addresses, control)
+        if logs.breakpoints.enabled:
+            slots = " ".join(f"{address:#x}" for address in addresses)
+            logs.breakpoints.write(f"process {pid}: debug registers {slots} control {control:#x}")
 
     def clear(self) -> None:
         """Forget every request; the tracer has been told already."""
@@ -103,17 +108,19 @@ class LinuxSharedLibraries(SharedLibraries):
     def __init__(self, process: LinuxProcess) -> None:
         self._process = process
         self._layout = libraries.LAYOUTS[process.arch.pointer_size]
-        self._r_debug = 0
+        self._r_debug: int | None = 0
 
     def libraries(self) -> tuple[int, Sequence[LoadedLibrary]]:
         read = self._process.read_memory
         try:
-            if not self._r_debug:
+            if self._r_debug == 0:
                 auxv = procfs.read(self._process.proc_id(), "auxv")
                 self._r_debug = libraries.find_r_debug(self._layout, auxv, read)
-            return libraries.walk(self._layout, self._r_debug, read) if self._r_debug else (0, ())
+            if self._r_debug is not None:
+                return libraries.walk(self._layout, self._r_debug, read) if self._r_debug else (0, ())
         except DebugError:
             return 0, ()
+        raise Unsupported("the program has no list of libraries")
 
     def load_address(self, path: str) -> int | None:
         memory_map = self._process.capability(MemoryMap)

@@ -60,19 +60,20 @@ def find_dynamic(layout: Layout, auxv: bytes, read: ReadMemory) -> int:
     return next((bias + vaddr for kind, vaddr, _ in parsed if kind == PT_DYNAMIC), 0)
 
 
-def find_r_debug(layout: Layout, auxv: bytes, read: ReadMemory) -> int:
-    """Address of struct r_debug, 0 before the loader has made it."""
+def find_r_debug(layout: Layout, auxv: bytes, read: ReadMemory) -> int | None:
+    """Address of struct r_debug, 0 before the loader has made it; None where there is no place for it (a static
+    program, or the loader started as a program)."""
     dynamic = find_dynamic(layout, auxv, read)
     if not dynamic:
-        return 0
+        return None
     for offset in range(0, 4096, 16 * layout.size):
         words = layout.words(read(dynamic + offset, 16 * layout.size))
         for tag, value in zip(words[::2], words[1::2], strict=False):
             if tag == DT_DEBUG:
                 return value
             if tag == 0:
-                return 0
-    return 0
+                return None
+    return None
 
 
 def read_text(read: ReadMemory, address: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar, cast
 
+from pydbgserver import logs
 from pydbgserver.arch.model import Arch, RegSet
 from pydbgserver.backends.linux import procfs, tracer
 from pydbgserver.backends.linux.capabilities import (
@@ -74,9 +75,13 @@ class LinuxProcess(Process):
     def insert_breakpoint(self, address: int, kind: int) -> None:
         trap = self.arch.trap
         tracer.insert_trap(self.pid, address, trap.code, trap.pc_adjust)
+        if logs.breakpoints.enabled:
+            logs.breakpoints.write(f"process {self.pid}: trap planted at {address:#x}")
 
     def remove_breakpoint(self, address: int, kind: int) -> None:
-        tracer.remove_trap(self.pid, address)
+        removed = tracer.remove_trap(self.pid, address)
+        if logs.breakpoints.enabled and removed:
+            logs.breakpoints.write(f"process {self.pid}: trap at {address:#x} removed")
 
     def kill(self) -> None:
         tracer.kill(self.pid)

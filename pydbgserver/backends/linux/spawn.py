@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from pydbgserver import logs, native
+from pydbgserver.backends.linux import ptrace_log
 from pydbgserver.backends.linux.command_line import DEFAULT_SHELL, CommandLine, command_line
 from pydbgserver.errors import KernelError, LaunchError
 
@@ -39,6 +40,7 @@ class Started:
 
 def attach(pid: int) -> Started:
     """Seize and stop every thread of `pid`. Raises `AttachError` with the reason in words."""
+    ptrace_log.follow()
     try:
         native.check(_lib.linux_attach(pid), f"cannot attach to process {pid}")
     except KernelError as error:
@@ -54,6 +56,7 @@ def launch(spec: LaunchSpec) -> Started:
     command = command_line(spec, environment.get("SHELL") or DEFAULT_SHELL)
     terminal, child_side = os.openpty() if spec.pty else (-1, -1)
     foreground = terminal < 0 and spec.stdin is None and _owns_terminal()
+    ptrace_log.follow()
     arguments = _Strings()
     raw = arguments.launch_spec(spec, command, environment)
     raw.terminal = child_side
@@ -67,6 +70,8 @@ def launch(spec: LaunchSpec) -> Started:
         if terminal >= 0:
             os.close(terminal)
         raise _launch_error(spec, raw, -pid)
+    if foreground:
+        _Terminal.foreground = pid
     return Started(pid, attached=False, terminal=terminal, foreground=foreground)
 
 
@@ -123,9 +128,16 @@ def _launch_error(spec: LaunchSpec, raw: Any, error: int) -> LaunchError:
     return LaunchError(f"{doing.get(raw.stage, f'cannot start {spec.program}')}: {os.strerror(error)}", error)
 
 
+class _Terminal:
+    """The server's controlling terminal. `foreground`: the group of the program that was given it last, 0 for none."""
+
+    foreground = 0
+
+
 def _owns_terminal() -> bool:
-    """True if standard input is our controlling terminal and we are in its foreground."""
+    """True if standard input is our controlling terminal and we are in its foreground, or a program that we put
+    there before."""
     try:
-        return os.tcgetpgrp(0) == os.getpgrp()
+        return os.tcgetpgrp(0) in (os.getpgrp(), _Terminal.foreground)
     except OSError:
         return False

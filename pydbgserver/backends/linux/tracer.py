@@ -46,7 +46,6 @@ def open_tracer() -> int:
 clear_wakeup = _lib.linux_clear_wakeup
 running = _lib.linux_running
 interrupt = _lib.linux_interrupt
-log_to = _lib.linux_log_to
 
 
 def configure(options: RunOptions) -> None:
