@@ -24,6 +24,9 @@ HELLO = {
 """What a client has said when an example begins, after QStartNoAckMode; its `?` only where a process is."""
 
 ESCAPED = re.compile(rb"[#$*}]")
+OUTPUT = re.compile(rb"O(?:[0-9a-f]{2})*")
+"""Console output; it comes before a reply and is none."""
+
 PLACEHOLDER = re.compile(r"\{([a-z]+)(?:\+([0-9a-f]+))?(/dec|/le)?\}")
 
 
@@ -89,7 +92,7 @@ class World:
             assert self.ask("vCont;c") == []
 
     def feed(self, data: bytes) -> list[bytes]:
-        """What the server does with bytes that came; gives the bodies of its replies."""
+        """What the server does with bytes that came; gives the bodies of its replies without console output."""
         session, framing = self.talk.session, self.framing
         for item in framing.receive(data):
             if isinstance(item, Control):
@@ -105,7 +108,7 @@ class World:
             framing.rle = session.dialect.run_length_encoding
         replies = [decode(wire) for wire in re.findall(rb"\$([^#]*)#[0-9a-f]{2}", bytes(framing.out))]
         framing.out.clear()
-        return replies
+        return [reply for reply in replies if not OUTPUT.fullmatch(reply)]
 
     def ask(self, packet: str) -> list[bytes]:
         """The replies to one request, whose placeholders are filled in."""
