@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,7 +35,7 @@ def check(packet: Packet, example: Example, world: World, replies: list[bytes]) 
     assert packet.form_of(escape(replies[0])) is not None, (replies[0], packet.replies)
 
 
-def whole(world: World, wire: bytes) -> list[bytes]:
+def at_once(world: World, wire: bytes) -> list[bytes]:
     return world.feed(frame(wire))
 
 
@@ -44,27 +43,19 @@ def byte_by_byte(world: World, wire: bytes) -> list[bytes]:
     return [reply for byte in frame(wire) for reply in world.feed(bytes((byte,)))]
 
 
-def glued(world: World, wire: bytes) -> list[bytes]:
+def glued_to_the_next(world: World, wire: bytes) -> list[bytes]:
     replies = world.feed(frame(wire) + frame(NEXT))
     assert replies.pop() == b""
     return replies
 
 
-@pytest.mark.parametrize("feed", [whole, byte_by_byte])
 @pytest.mark.parametrize(("packet", "example"), EXAMPLES, ids=NAMES)
-def test_an_example(
-    packet: Packet, example: Example, feed: Callable[[World, bytes], list[bytes]], tmp_path: Path
-) -> None:
-    world = World(example.client, tmp_path, state=example.state)
-    world.prepare(example)
-    check(packet, example, world, feed(world, world.wire(example.send)))
-    assert world.talk.session.ended or world.usable
-    world.close()
-
-
-@pytest.mark.parametrize(("packet", "example"), EXAMPLES, ids=NAMES)
-def test_an_example_glued_to_the_next_packet(packet: Packet, example: Example, tmp_path: Path) -> None:
-    world = World(example.client, tmp_path, state=example.state)
-    world.prepare(example)
-    check(packet, example, world, glued(world, world.wire(example.send)))
-    world.close()
+def test_an_example_however_it_comes(packet: Packet, example: Example, tmp_path: Path) -> None:
+    for feed in (at_once, byte_by_byte, glued_to_the_next):
+        folder = tmp_path / feed.__name__
+        folder.mkdir()
+        world = World(example.client, folder, state=example.state)
+        world.prepare(example)
+        check(packet, example, world, feed(world, world.wire(example.send)))
+        assert world.talk.session.ended or world.usable
+        world.close()
