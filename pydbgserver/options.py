@@ -97,6 +97,14 @@ class Options(Settings):
     """--named-pipe: the same, by path."""
     new_session: bool = False
     """--setsid."""
+    platform: bool = False
+    """Platform mode: `endpoint` is for platform and debug connections alike."""
+    server: bool = False
+    """--server: platform mode goes on when its first client has gone."""
+    socket_file: str = ""
+    """--socket-file: gets the bound port or path as text, all at once."""
+    port_offset: int = 0
+    """--port-offset: what the reported port has on top of the bound one."""
 
 
 class Answer(Settings):

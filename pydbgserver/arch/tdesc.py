@@ -103,6 +103,44 @@ def target_xml(arch: Arch) -> bytes:
     return ("\n".join(_document(arch)) + "\n").encode("ascii")
 
 
+def _lldb_document(arch: Arch) -> Iterator[str]:
+    yield '<?xml version="1.0"?>'
+    yield '<target version="1.0">'
+    yield f"<architecture>{arch.gdb_architecture.rpartition(':')[2].replace('-', '_')}</architecture>"
+    yield "<feature>"
+    for feature in arch.features:
+        for declared in feature.types:
+            yield from _type(declared)
+    for register in arch.registers:
+        encoding, format = _presentation(register)
+        yield _tag(
+            "reg",
+            (
+                ("name", register.name),
+                ("bitsize", register.bits),
+                ("type", register.type),
+                ("regnum", register.number),
+                ("offset", arch.block_offsets[register.number]),
+                ("group", _SET_NAMES[register.group]),
+                ("encoding", encoding),
+                ("format", format),
+                ("altname", register.altname),
+                ("ehframe_regnum", register.ehframe),
+                ("dwarf_regnum", register.dwarf),
+                ("generic", register.generic),
+            ),
+        )
+    yield "</feature>"
+    yield "</target>"
+
+
+@lru_cache(maxsize=8)
+def lldb_target_xml(arch: Arch) -> bytes:
+    """The same registers as lldb-server describes them: one feature, the sets' names as groups, the architecture in
+    lldb's word for it, everything that ``qRegisterInfo`` says."""
+    return ("\n".join(_lldb_document(arch)) + "\n").encode("ascii")
+
+
 def register_info(arch: Arch, number: int) -> str | None:
     """The reply to ``qRegisterInfo<number>``: ``key:value;`` pairs, numbers in decimal; None past the last one.
 

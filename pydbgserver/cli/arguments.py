@@ -20,9 +20,9 @@ def parse(argv: list[str]) -> Options | Answer:
     """The options, or what to say instead of serving. `argv` is without the program's name. Raises `UsageError`."""
     subcommand = SUBCOMMANDS.get(argv[0]) if argv else None
     if subcommand == "platform":
-        raise UsageError(
-            "error: platform mode is not there yet; for one program use\n  pydbgserver gdbserver HOST:PORT -- PROG ARGS"
-        )
+        from pydbgserver.cli import platform
+
+        return platform.parse(argv[1:])
     if subcommand == "version":
         from pydbgserver.cli.words import version_answer
 

@@ -49,7 +49,7 @@ OPTIONS: dict[str, Row] = {
 def parse(arguments: list[str]) -> Options | Answer:
     """The options of the arguments after ``gdbserver``. Raises `UsageError`."""
     rest = list(arguments)
-    draft: Draft = _from_environment()
+    draft: Draft = from_environment()
     words: list[str] = []
     while rest:
         argument = rest.pop(0)
@@ -58,17 +58,18 @@ def parse(arguments: list[str]) -> Options | Answer:
         if not argument.startswith("-") or argument == "-":
             words.append(argument)
             continue
-        asked = apply_option(OPTIONS, draft, argument.lstrip("-"), rest, _unknown)
+        asked = apply_option(OPTIONS, draft, argument.lstrip("-"), rest, unknown)
         if asked is not None:
             return asked
     return _finish(draft, words, [])
 
 
-def _unknown(argument: str) -> UsageError:
+def unknown(argument: str) -> UsageError:
+    """What to say of an option that there is not, given without its dashes."""
     return UsageError(f"error: unknown argument '--{argument}'\nTry 'pydbgserver --help'.")
 
 
-def _from_environment() -> Draft:
+def from_environment() -> Draft:
     """lldb tells the servers that it spawns what to log by environment variables."""
     draft: Draft = {}
     if os.environ.get(LOG_FILE_VARIABLE):

@@ -33,6 +33,9 @@ def start(options: Options) -> None:
             os.setsid()
     _configure_logs(options)
     listener = open_listener(options.endpoint)
+    if options.platform:
+        _serve_platform(options, listener)
+        return
     backend = None
     try:
         started = _bring_target(options)
@@ -70,6 +73,16 @@ def _serve(options: Options, backend: Backend, listener: Listener) -> None:
     from pydbgserver.server import serve
 
     serve.run(options, _session_options(options), backend, listener)
+
+
+def _serve_platform(options: Options, listener: Listener) -> None:
+    try:
+        _announce(options, listener)
+        from pydbgserver.server import platform
+
+        platform.run(options, _session_options(options), listener)
+    finally:
+        listener.close()
 
 
 # The target.
@@ -170,6 +183,12 @@ def _write_place(options: Options, place: str) -> bool:
         if options.port_path:
             with open(options.port_path, "wb", buffering=0) as pipe:
                 pipe.write(text)
+        if options.socket_file:
+            # Whoever waits for the file must not find it empty.
+            unfinished = f"{options.socket_file}.{os.getpid()}"
+            with open(unfinished, "w", encoding="utf-8") as file:
+                file.write(place)
+            os.replace(unfinished, options.socket_file)
     except OSError as error:
         raise UsageError(f"error: cannot write the port to {error.filename or 'the pipe'}: {error.strerror}") from None
     return options.port_descriptor >= 0 or bool(options.port_path)
@@ -181,6 +200,8 @@ def connect_lines(options: Options, listener: Listener) -> list[str]:
 
     program = f" {quote(options.program[0])}" if options.program else ""
     remote = "extended-remote" if options.multi else "remote"
+    if options.platform:
+        return _platform_lines(listener)
     if listener.port is None:
         gdb = f"target {remote} {listener.place}"
         lldb = f"process connect --plugin gdb-remote unix-connect://{listener.place}"
@@ -190,6 +211,13 @@ def connect_lines(options: Options, listener: Listener) -> list[str]:
         host = _reachable_name(listener.host)
         gdb, lldb = f"target {remote} {host}:{listener.port}", f"gdb-remote {host}:{listener.port}"
     return [f"  gdb{program} -ex '{gdb}'", f"  lldb{program} -o '{lldb}'"]
+
+
+def _platform_lines(listener: Listener) -> list[str]:
+    url = f"unix-connect://{listener.place}"
+    if listener.port is not None:
+        url = f"connect://{_reachable_name(listener.host)}:{listener.port}"
+    return [f"  lldb -o 'platform select remote-linux' -o 'platform connect {url}'"]
 
 
 def _reachable_name(host: str) -> str:

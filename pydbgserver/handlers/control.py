@@ -11,7 +11,8 @@ from pydbgserver.session.session import Session
 
 @packet("qSupported", "[':' offered:text] [';' more:text]")
 def supported(session: Session, offered: str | None, more: str | None) -> str:
-    """`offered`: items separated by ``;``, which lldb-server takes for the first separator, too. May come more than once: each time everything is negotiated anew."""
+    """`offered`: items separated by ``;``, which lldb-server takes for the first separator, too. May come more than
+    once: each time everything is negotiated anew."""
     items = frozenset(f"{offered or ''};{more or ''}".split(";"))
     dialect = session.dialect
     dialect.offer(items)
@@ -49,6 +50,9 @@ def why_stopped(session: Session) -> bytes | str:
 @packet("Hg", "pattern:thread")
 def select_general_thread(session: Session, pattern: ThreadId) -> None:
     """The thread that registers, memory and breakpoints are about."""
+    if session.dialect.is_lldb and pattern.pid in (ANY, ALL):
+        # As in lldb-server: one process has to be meant.
+        raise NoSuchProcess
     session.select(*session.find_thread(pattern))
 
 

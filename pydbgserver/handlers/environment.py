@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydbgserver.errors import MalformedPacket
+import errno
+import os
+
+from pydbgserver.errors import DebugError, MalformedPacket
 from pydbgserver.rsp.registry import packet
 from pydbgserver.session.session import Session
 
@@ -40,7 +43,13 @@ def reset_environment(session: Session) -> None:
 
 @packet("QSetWorkingDir", "':' [path:hextext]", features=["QSetWorkingDir+"])
 def set_working_directory(session: Session, path: str | None) -> None:
-    """Without a path: the server's own again."""
+    """Without a path: the server's own again. A platform's client moves its whole session there: what it launches,
+    its shell commands and its relative paths begin in that place."""
+    if session.platform is not None and path:
+        try:
+            os.chdir(path)
+        except (OSError, ValueError) as error:
+            raise DebugError(f"{path}: {error}", getattr(error, "errno", None) or errno.EINVAL) from error
     session.launch_settings.working_directory = path or None
 
 

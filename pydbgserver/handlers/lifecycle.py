@@ -136,8 +136,15 @@ def kill_process(session: Session, pid: int) -> None:
 def kill(session: Session, rest: str | None) -> str | Reply:
     """gdb does not read a reply; lldb waits three seconds for one and then complains."""
     session.ended = not session.extended
+    pids = list(session.backend.processes)
     _kill_all(session)
-    return NO_REPLY if session.dialect.is_gdb else f"X{session.dialect.signal_to_wire(SIGKILL):02x}"
+    if session.dialect.is_gdb:
+        return NO_REPLY
+    reply = f"X{session.dialect.signal_to_wire(SIGKILL):02x}"
+    if not session.dialect.multiprocess or not pids:
+        return reply
+    session.outbox += [f"{reply};process:{pid:x}".encode() for pid in pids[:-1]]
+    return f"{reply};process:{pids[-1]:x}"
 
 
 def _kill_all(session: Session) -> None:

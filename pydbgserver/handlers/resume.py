@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydbgserver.errors import MalformedPacket, NoSuchThread
+from pydbgserver.errors import DebugError, MalformedPacket, NoSuchThread
 from pydbgserver.rsp.grammar import ALL, ThreadId, parse_thread
 from pydbgserver.rsp.grammar import ANY as ANY_ONE
 from pydbgserver.rsp.registry import Reply, packet
@@ -14,6 +14,9 @@ REMEMBERED_ACTIONS = 256
 """How many different vCont packets are kept parsed; a stepping gdb repeats the same few."""
 
 _EVERYTHING = ThreadId(None, ALL)
+
+SEVERAL_PROCESSES = 3
+"""lldb-server's error for a resume of more than one process."""
 
 
 @packet("vCont?", features=["vContSupported+"])
@@ -36,6 +39,8 @@ def resume(session: Session, actions: bytes) -> bytes | Reply | None:
         if session.running:
             session.interrupt()
         return None
+    if session.dialect.is_lldb and len(session.backend.processes) > 1:
+        _refuse_several_processes(session, parsed)
     return session.resume(parsed)
 
 
@@ -104,8 +109,16 @@ def _signal(session: Session, number: int) -> int:
     return signal
 
 
+def _refuse_several_processes(session: Session, actions: tuple[ResumeAction, ...]) -> None:
+    """lldb has no way to be told of stops in several processes at once; lldb-server refuses it, too."""
+    resumed = {pid for one in actions for pid in session.backend.processes if one.pid in (ANY, pid)}
+    if len(resumed) > 1:
+        raise DebugError("several processes cannot run at once", SEVERAL_PROCESSES)
+
+
 def _single(session: Session, kind: ResumeKind, signal: int, address: int | None) -> bytes | Reply:
-    """The older packets: they act on the thread that Hc chose; unless it chose one, all others continue."""
+    """The older packets: they act on the thread that Hc chose. gdb means by a chosen thread that it runs alone, and
+    otherwise that all others continue. lldb means its process: others continue with it, but none does at a step."""
     chosen = session.resume_thread
     process, tid = session.stopped_thread()
     if chosen.tid not in (ALL, ANY_ONE):
@@ -113,7 +126,10 @@ def _single(session: Session, kind: ResumeKind, signal: int, address: int | None
     if address is not None:
         set_pc(process, tid, address)
     actions = [ResumeAction(kind, process.pid, tid, signal)]
-    if chosen.tid in (ALL, ANY_ONE):
+    if session.dialect.is_lldb:
+        if kind is ResumeKind.CONTINUE:
+            actions.append(ResumeAction(kind, process.pid))
+    elif chosen.tid in (ALL, ANY_ONE):
         actions.append(ResumeAction(ResumeKind.CONTINUE))
     return session.resume(actions)
 

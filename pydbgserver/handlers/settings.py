@@ -8,14 +8,16 @@ from pydbgserver.session.session import Session
 
 
 def _native(session: Session, numbers: tuple[int, ...]) -> frozenset[int]:
-    """The target's numbers of the client's signals; those that the target does not have are left out."""
-    native = (session.dialect.signal_from_wire(number) for number in numbers)
-    return frozenset(number for number in native if number)
+    """The target's numbers of the client's signals; those that the target does not have are left out. Of two numbers
+    for one signal (gdb's SIGIO and SIGPOLL) only the one that we use counts: the client may treat them differently."""
+    dialect = session.dialect
+    pairs = ((number, dialect.signal_from_wire(number)) for number in numbers)
+    return frozenset(native for number, native in pairs if native and dialect.signal_to_wire(native) == number)
 
 
-@packet("QPassSignals", "':' numbers:hex*';' [';']", features=["QPassSignals+"])
+@packet("QPassSignals", "':' numbers:hex*';' [';'] [' ']", features=["QPassSignals+"])
 def pass_signals(session: Session, numbers: tuple[int, ...]) -> None:
-    """Signals delivered without a stop; the whole list each time."""
+    """Signals delivered without a stop; the whole list each time. lldb-server puts up with a space after it."""
     session.run_options.pass_signals = _native(session, numbers)
     session.options_changed = True
 

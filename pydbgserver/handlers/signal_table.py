@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydbgserver.errors import Unsupported
 from pydbgserver.rsp import signals
 from pydbgserver.rsp.registry import packet
 from pydbgserver.session.session import Session
@@ -15,6 +16,11 @@ FIRST_INTERNAL, FIRST_REAL_TIME, MIDDLE_REAL_TIME, LAST_REAL_TIME = 32, 34, 49, 
 
 @packet("jSignalsInfo", dialect="lldb")
 def signals_info(session: Session) -> str:
+    """Not for a platform's client: lldb 19 adds what it reads to a table of gdb's numbers without replacing any of
+    them, and would deliver SIGSTOP, which it takes for SIGCONT. It never reads lldb-server's reply, in which braces are
+    not escaped, and goes by the system's name, which is right."""
+    if session.platform is not None:
+        raise Unsupported("a table that the client would misread")
     import json
 
     return json.dumps([_entry(number, name) for number, name in signals.NAMES.items()], separators=(",", ":"))

@@ -22,7 +22,10 @@ def _next_threads(session: Session) -> str:
 
 @packet("qfThreadInfo")
 def first_threads(session: Session) -> str:
-    """The threads of all processes."""
+    """The threads of all processes. lldb takes an empty list for a target without thread ids, asks `?` and ends with
+    a process 1 where there is none (GDBRemoteCommunicationClient::GetCurrentThreadIDs); lldb-server says OK."""
+    if session.dialect.is_lldb and not session.backend.processes:
+        return "OK"
     session.thread_listing = [
         session.dialect.thread_id(pid, tid)
         for pid, process in session.backend.processes.items()

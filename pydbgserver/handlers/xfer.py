@@ -27,7 +27,8 @@ from pydbgserver.target.capabilities import (
 LONGEST_PIECE = PACKET_SIZE - 1
 """lldb asks for as much as it thinks PacketSize is, and takes less."""
 
-READ_GRAMMAR = "':' annex:text ':' offset:hex ',' length:hex"
+READ_GRAMMAR = "':' annex:text ':' offset:hex ',' length:hex [':']"
+"""lldb-server does not look at what comes after the length."""
 
 
 def _readable(
@@ -63,7 +64,8 @@ def _escape(text: str) -> str:
 def target_description(session: Session, annex: str) -> bytes:
     if annex != "target.xml":
         raise DebugError(f"there is no description {annex!r}")
-    return tdesc.target_xml(session.process.arch)
+    arch = session.process.arch
+    return tdesc.lldb_target_xml(arch) if session.dialect.is_lldb else tdesc.target_xml(arch)
 
 
 @_readable("auxv")
@@ -150,7 +152,7 @@ def libraries(session: Session, annex: str) -> bytes:
     # lldb 19 takes main-lm for the place of the pointer to r_debug (ProcessGDBRemote::GetImageInfoAddress), reads the
     # load bias there and never sees another library of a position independent program; lldb-server leaves it out.
     head = f' main-lm="{main:#x}"' if main and not start and not session.dialect.is_lldb else ""
-    body = "".join(_library_line(one) for one in entries)
+    body = "".join(_library_line(one, namespace=not session.dialect.is_lldb) for one in entries)
     return f'<library-list-svr4 version="1.0"{head}>{body}</library-list-svr4>'.encode("utf-8", "surrogateescape")
 
 
@@ -163,12 +165,14 @@ def _from_entry(entries: Sequence[LoadedLibrary], start: int, prev: int | None, 
     return entries[index:] if prev in (None, before) else ()
 
 
-def _library_line(library: LoadedLibrary) -> str:
-    """gdb 13 insists on `lmid`, which is the address of the namespace's r_debug structure in gdbserver 13."""
+def _library_line(library: LoadedLibrary, *, namespace: bool) -> str:
+    """gdb 13 insists on `lmid`, which is the address of the namespace's r_debug structure in gdbserver 13; lldb-server
+    does not have it."""
+    lmid = f' lmid="{library.namespace:#x}"' if namespace else ""
     name = library.name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return (
         f'<library name="{name}" lm="{library.link_map:#x}" l_addr="{library.load_bias:#x}" '
-        f'l_ld="{library.dynamic:#x}" lmid="{library.namespace:#x}"/>'
+        f'l_ld="{library.dynamic:#x}"{lmid}/>'
     )
 
 

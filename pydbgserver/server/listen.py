@@ -21,14 +21,18 @@ FAMILIES = {0: socket.AF_UNSPEC, 4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class Link:
-    """One client's two descriptors, non-blocking; equal for a socket. `peer` tells where it comes from, in words."""
+    """One client's two descriptors, non-blocking; equal for a socket. `peer` tells where it comes from, in words.
 
-    __slots__ = ("_restore", "_socket", "peer", "read_descriptor", "write_descriptor")
+    `no_ack`: acknowledgements are off from the start.
+    """
+
+    __slots__ = ("_restore", "_socket", "no_ack", "peer", "read_descriptor", "write_descriptor")
 
     def __init__(self, read_descriptor: int, write_descriptor: int, peer: str, *, owner: socket.socket | None) -> None:
         self.read_descriptor = read_descriptor
         self.write_descriptor = write_descriptor
         self.peer = peer
+        self.no_ack = False
         self._socket = owner
         # Non-blocking mode belongs to the open file, which an inherited descriptor shares with other processes.
         both = {read_descriptor, write_descriptor}
@@ -73,13 +77,13 @@ class Listener:
 
 
 class SocketListener(Listener):
-    """A bound and listening stream socket."""
+    """A bound and listening stream socket, `socket`."""
 
     again = True
 
     def __init__(self, bound: socket.socket, *, path: str = "") -> None:
         bound.setblocking(False)
-        self._socket = bound
+        self.socket = bound
         self._path = path
         if bound.family == socket.AF_UNIX:
             self.place = path or bound.getsockname()[1:].decode(errors="replace")
@@ -92,16 +96,16 @@ class SocketListener(Listener):
 
         while True:
             try:
-                accepted, address = self._socket.accept()
+                accepted, address = self.socket.accept()
             except BlockingIOError:
-                await trio.lowlevel.wait_readable(self._socket)
+                await trio.lowlevel.wait_readable(self.socket)
             except ConnectionAbortedError:
                 continue  # The client has gone before its turn.
             else:
                 return socket_link(accepted, address)
 
     def close(self) -> None:
-        self._socket.close()
+        self.socket.close()
         if self._path:
             with suppress(OSError):
                 os.unlink(self._path)

@@ -89,6 +89,8 @@ class Server:
         session.on_stop(self._stops)
         self._stops = ()
         connection = Connection(session, self._backend, Wire(link.read_descriptor, link.write_descriptor))
+        if link.no_ack:
+            session.no_ack_requested = connection.framing.no_ack = True
         connection.on_new_process = terminals.adopt
         session.collect_output = terminals.collect
         terminals.on_output, terminals.on_output_nowait = connection.output, connection.output_nowait

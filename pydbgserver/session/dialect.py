@@ -13,7 +13,7 @@ import signal
 from collections.abc import Collection
 from enum import Enum
 
-from pydbgserver.errors import DebugError, Unsupported
+from pydbgserver.errors import DebugError, NoSuchProcess, NoSuchThread, Unsupported
 from pydbgserver.rsp import signals
 from pydbgserver.rsp.replies import file_failure
 from pydbgserver.target.events import WatchKind
@@ -55,6 +55,18 @@ GDB_FEATURES = frozenset({"qRelocInsn+", "vContSupported+", "QThreadEvents+", "n
 
 # gdb parses only ``Enn`` in the replies to these; a text would be read as data (gdb 13 remote.c, read_bytes and rcmd).
 NUMERIC_ERRORS_ONLY = frozenset({"m", "x", "qRcmd"})
+
+# What lldb-server answers where an errno would say something else; its clients and its tests go by them.
+LLDB_NUMBERS: dict[tuple[str, type[DebugError]], int] = {
+    ("Hg", NoSuchThread): 0x15,
+    ("Hc", NoSuchThread): 0x15,
+    ("Hg", NoSuchProcess): 0xFF,
+    ("Hc", NoSuchProcess): 0xFF,
+    ("T", NoSuchThread): 2,
+    ("T", NoSuchProcess): 1,
+    ("qC", NoSuchProcess): 0x44,
+    ("qProcessInfo", NoSuchProcess): 0x44,
+}
 
 _UNSAFE_IN_TEXT = str.maketrans("#$}*\n\r", "??????")
 """gdb does not unescape a text reply, so what framing would escape is replaced."""
@@ -148,6 +160,9 @@ class Dialect:
         self.no_resumed = gdb and "no-resumed+" in features
         self.binary_upload = gdb
         self.events = frozenset(event for event in ("fork", "vfork", "exec") if f"{event}-events+" in features)
+        if self.client is Client.LLDB and not self.multiprocess:
+            # A fork is told of by two process ids, for which there is no form then.
+            self.events = frozenset()
         # native-signals+ goes to lldb in the reply to this very packet.
         self.native_signals = self.native_signals or self.client is Client.LLDB
 
@@ -198,7 +213,8 @@ class Dialect:
             return file_failure(error.code)
         if self.client is Client.GDB and (self.error_messages or packet not in NUMERIC_ERRORS_ONLY):
             return b"E." + str(error).translate(_UNSAFE_IN_TEXT).encode("ascii", "replace")
-        number = b"E%02x" % (error.code & 0xFF)
+        code = LLDB_NUMBERS.get((packet, error.__class__), error.code) if self.client is Client.LLDB else error.code
+        number = b"E%02x" % (code & 0xFF)
         if self.error_strings and self.client is not Client.GDB:
             return number + b";" + str(error).encode("utf-8", "surrogateescape").hex().encode()
         return number
@@ -211,7 +227,8 @@ class Dialect:
 
     def current_thread_id(self, pid: int, tid: int) -> str:
         """The same in qC, which lldb 19 matches against ``^QC[0-9A-Fa-f]+$`` to find its place in the stream."""
-        return f"{tid:x}" if self.client is Client.LLDB else self.thread_id(pid, tid)
+        probed = self.client is Client.LLDB and not self.presumed
+        return f"{tid:x}" if probed else self.thread_id(pid, tid)
 
     @property
     def memory_prefix(self) -> bytes:

@@ -36,6 +36,10 @@ def _gdb_if_offered(dialect: Dialect, offered: Collection[str], feature: str) ->
     return dialect.client is Client.GDB and feature in offered
 
 
+def _fork_events(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
+    return feature.partition("-")[0] in dialect.events
+
+
 def _gdb(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
     return dialect.client is Client.GDB
 
@@ -48,8 +52,8 @@ def _lldb(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
 # numbering of signals, which gdb does not know. What a client has to offer first is mirrored, as both servers do.
 OFFERED_TO: dict[str, Offer] = {
     "multiprocess+": _if_offered,
-    "fork-events+": _if_offered,
-    "vfork-events+": _if_offered,
+    "fork-events+": _fork_events,
+    "vfork-events+": _fork_events,
     "exec-events+": _gdb_if_offered,
     "swbreak+": _gdb_if_offered,
     "hwbreak+": _gdb_if_offered,
@@ -66,8 +70,8 @@ OFFERED_TO: dict[str, Offer] = {
 }
 
 
-# lldb 19 to 23 read no others (GDBRemoteCommunicationClient::GetRemoteQSupported), and lldb's own tests of servers refuse
-# what they do not know.
+# lldb 19 to 23 read no others (GDBRemoteCommunicationClient::GetRemoteQSupported), and lldb's own tests of servers
+# refuse what they do not know.
 READ_BY_LLDB = frozenset(
     {
         "QStartNoAckMode+",

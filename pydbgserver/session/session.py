@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydbgserver import logs
 from pydbgserver.errors import DebugError, MalformedPacket, NoSuchProcess, NoSuchThread, TargetRunning, Unsupported
@@ -51,6 +52,19 @@ DISABLED_PACKETS = {
 }
 
 
+class SessionHost(Protocol):
+    """What a session of a platform server can ask it for. `port` and `socket_path` are where debuggers connect."""
+
+    port: int
+    socket_path: str
+
+    def launch(self) -> int:
+        """Make a session that waits for a debugger; gives its pid. Raises `DebugError`."""
+
+    def kill(self, pid: int) -> bool:
+        """End a session that `launch` made; False if it was not this client who asked for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
     """What the command line decides for every session. `program`: what the server launched itself, for `R` and vRun.
@@ -65,6 +79,8 @@ class SessionOptions:
     wrapper: Sequence[str] = ()
     disabled_packets: frozenset[str] = field(default_factory=frozenset)
     resume_budget_us: int = RESUME_BUDGET_US
+    platform: SessionHost | None = None
+    """In platform mode: the server of the other sessions."""
     presumed: Client = Client.UNKNOWN
     """Who is expected to connect; what the client sends decides."""
 
@@ -104,6 +120,7 @@ class Session:
         "outbox",
         "packets",
         "parsed_actions",
+        "platform",
         "process_listing",
         "resume_thread",
         "run_options",
@@ -141,6 +158,7 @@ class Session:
             through_shell=options.through_shell,
             wrapper=options.wrapper,
         )
+        self.platform = options.platform
         self.run_options = RunOptions()
         self.options_changed = True
         self.resume_thread = ThreadId(None, ANY)

@@ -219,7 +219,7 @@ def test_lldb_launches_through_the_connection() -> None:
             *LLDB19_CONNECT[:8],
             ("qProcessInfo", "E[0-9a-f]{2};.*"),
             ("qC", "E[0-9a-f]{2};.*"),
-            ("qfThreadInfo", "l"),
+            ("qfThreadInfo", "OK"),
             ("?", "E[0-9a-f]{2};.*"),
             ("QSetSTDIN:2f6465762f6e756c6c", "OK"),
             ("QSetDisableASLR:1", "OK"),

@@ -117,7 +117,12 @@ def test_a_line_gives_these_settings(line: str, settings: dict[str, object]) -> 
         ("gdbserver :0 --pipe", "pipe: missing argument"),
         ("gdbserver :0 --pipe x", "x is not a number"),
         ("gdbserver --reverse-connect :0", "a port to connect to"),
-        ("platform --listen :1234", "platform mode is not there yet"),
+        ("platform", "--listen is needed"),
+        ("platform --server :1234", "the address is given with --listen"),
+        ("platform --listen :1234 -- prog", "starts no program"),
+        ("platform --listen connect://host:1234", "listens on a port or a socket"),
+        ("platform --listen :1234 --gdbserver-port x", "x is not a number"),
+        ("platform --listen :1234 --frob", "unknown argument '--frob'"),
     ],
 )
 def test_a_wrong_line_is_refused_in_words(line: str, message: str) -> None:
@@ -136,8 +141,8 @@ def test_a_wrong_line_is_refused_in_words(line: str, message: str) -> None:
         ("version", "pydbgserver "),
         ("v", "pydbgserver "),
         ("--disable-packet", "Tthread"),
-        ("--selftest", "self tests"),
-        ("--selftest=x", "self tests"),
+        ("--selftest", "Selftests have been disabled"),
+        ("--selftest=x", "Selftests have been disabled"),
     ],
 )
 def test_questions_are_answered(line: str, words: str) -> None:

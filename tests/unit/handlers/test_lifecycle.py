@@ -123,7 +123,7 @@ def test_detach_without_a_pid_is_about_all() -> None:
 
 
 def test_kill_is_answered_for_lldb_only() -> None:
-    for talk, reply in ((gdb(), None), (lldb(), b"X09")):
+    for talk, reply in ((gdb(), None), (lldb(), b"X09;process:64")):
         process = talk.process
         assert talk.raw("k") == reply
         assert process.ended == "killed"

@@ -1,0 +1,361 @@
+"""Platform mode: one port, one process per connection.
+
+The lobby accepts every connection and forks a process for it. What a platform's client asks about files, processes and
+the host and what a debugger asks about a debuggee are packets of the same kind of session, so that any connection is
+served whatever it turns out to be. qLaunchGDBServer forks a session that waits: the next debugger's connection from
+the same machine is handed to it, which gives it its pid, its working directory and an owner who may end it.
+
+What a connection is shows in its second packet: lldb begins both kinds with QStartNoAckMode, and goes on with
+qSupported only where it debugs (lldb's GDBRemoteCommunicationClient, PlatformRemoteGDBServer). So the lobby answers the
+first packet itself. It runs no event loop of trio's, since that does not survive a fork.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import struct
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from pydbgserver import logs
+from pydbgserver.errors import DebugError
+from pydbgserver.options import Options
+from pydbgserver.server.listen import Listener, ReadyListener, SocketListener, socket_link
+from pydbgserver.session.session import SessionOptions
+
+FIRST = b"$QStartNoAckMode#b0"
+FIRST_REPLY = b"+$OK#9a"
+DEBUGGER_PACKETS = (b"qSupported", b"QThreadSuffixSupported", b"vMustReplyEmpty", b"!")
+UNDECIDED_BYTES = 64
+"""So much has come without a sign of a debugger, when it is taken for a platform's client."""
+
+GRACE_SECONDS = 1.0
+"""How long a session that is told to end has for letting its debuggee go."""
+
+REPLY_SECONDS = 5.0
+MESSAGE = 8192
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_REQUEST = struct.Struct("<cq")
+_LAUNCH, _KILL = b"L", b"K"
+
+
+class PlatformHost:
+    """A session's way to the lobby: the requests that concern other sessions.
+
+    `port`: where debuggers connect, as the client is told it; 0 where `socket_path` is it.
+    """
+
+    def __init__(self, channel: socket.socket, port: int, socket_path: str) -> None:
+        self.port = port
+        self.socket_path = socket_path
+        self._channel = channel
+
+    def launch(self) -> int:
+        """Make a session that waits for a debugger, in the present working directory; gives its pid."""
+        pid = self._ask(_LAUNCH, 0, os.fsencode(os.getcwd()))
+        if pid <= 0:
+            raise DebugError("no session can be started now")
+        return pid
+
+    def kill(self, pid: int) -> bool:
+        """End a session that `launch` has made; False if it is none of this client's."""
+        return bool(self._ask(_KILL, pid))
+
+    def _ask(self, what: bytes, number: int, data: bytes = b"") -> int:
+        try:
+            self._channel.settimeout(REPLY_SECONDS)
+            self._channel.send(_REQUEST.pack(what, number) + data)
+            return int(self._channel.recv(MESSAGE) or b"0")
+        except OSError as error:
+            raise DebugError(f"the platform server does not answer: {error.strerror or error}") from error
+
+
+@dataclass
+class Guest:
+    """One process of the lobby's. `channel`: the lobby's end; `owner`: pid of the platform session it belongs to, 0 if
+    it came by itself; `waits_for`: the address whose debugger it waits for, None when it has its connection."""
+
+    pid: int
+    channel: socket.socket
+    address: str
+    owner: int = 0
+    waits_for: str | None = None
+    kill_at: float = 0.0
+    killers: list[Guest] = field(default_factory=list)
+
+
+@dataclass
+class Arrival:
+    """A connection that has not shown yet what it is."""
+
+    connection: socket.socket
+    address: object
+    no_ack: bool = False
+
+    @property
+    def machine(self) -> str:
+        """Where it comes from, "" for a local socket."""
+        return str(self.address[0]) if isinstance(self.address, tuple) else ""
+
+
+class Lobby:
+    """Accepts connections and looks after the processes that serve them."""
+
+    def __init__(self, options: Options, settings: SessionOptions, listener: SocketListener) -> None:
+        self._options = options
+        self._settings = settings
+        self._listener = listener
+        self._selector = selectors.DefaultSelector()
+        self._guests: dict[int, Guest] = {}
+        self._arrivals: set[socket.socket] = set()
+        self._ending = False
+        self._served = False
+        self._wakeup: tuple[socket.socket, socket.socket] | None = None
+
+    def run(self) -> None:
+        """Serve until SIGTERM, SIGINT or SIGHUP; without --server, until the first client has gone."""
+        reading, writing = self._wakeup = socket.socketpair()
+        reading.setblocking(False)
+        writing.setblocking(False)
+        signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        for number in (*ENDING_SIGNALS, signal.SIGCHLD):
+            if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGCHLD:
+                signal.signal(number, self._signalled)
+        self._selector.register(reading, selectors.EVENT_READ, self._woken)
+        self._selector.register(self._listener.socket, selectors.EVENT_READ, self._accept)
+        try:
+            while not self._done():
+                for key, _ in self._selector.select(self._patience()):
+                    key.data()
+                self._kill_overdue()
+        finally:
+            self._listener.close()
+
+    def _done(self) -> bool:
+        return not self._guests and (self._ending or (self._served and not self._options.server))
+
+    def _signalled(self, number: int, frame: object) -> None:
+        if number != signal.SIGCHLD and not self._ending:
+            self._ending = True
+
+    def _woken(self) -> None:
+        assert self._wakeup is not None
+        with suppress(BlockingIOError):
+            self._wakeup[0].recv(MESSAGE)
+        self._reap()
+        if self._ending:
+            for guest in self._guests.values():
+                self._end(guest)
+
+    # Connections.
+
+    def _accept(self) -> None:
+        if self._ending or (self._served and not self._options.server and not self._waiting()):
+            return
+        try:
+            connection, address = self._listener.socket.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:  # Too many open files: those that wait may still end.
+            logs.problem(f"cannot accept a connection: {error.strerror}")
+            return
+        connection.setblocking(False)
+        arrival = Arrival(connection, address)
+        self._arrivals.add(connection)
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._look(arrival))
+
+    def _waiting(self) -> list[Guest]:
+        return [guest for guest in self._guests.values() if guest.waits_for is not None]
+
+    def _look(self, arrival: Arrival) -> None:
+        """Peek at what a connection has sent; decide when it is enough."""
+        connection = arrival.connection
+        try:
+            data = connection.recv(MESSAGE, socket.MSG_PEEK)
+            if not data:
+                self._forget(arrival)
+                connection.close()
+                return
+            acks = len(data) - len(data.lstrip(b"+"))
+            if not arrival.no_ack and data.startswith(FIRST, acks):
+                connection.recv(acks + len(FIRST))
+                connection.send(FIRST_REPLY)
+                arrival.no_ack = True
+                return
+            connection.recv(acks)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._forget(arrival)
+            connection.close()
+            return
+        body = data[acks:]
+        if b"#" in body or len(body) >= UNDECIDED_BYTES:
+            self._forget(arrival)
+            self._seat(arrival, debugger=body[1:].startswith(DEBUGGER_PACKETS))
+
+    def _forget(self, arrival: Arrival) -> None:
+        self._selector.unregister(arrival.connection)
+        self._arrivals.discard(arrival.connection)
+
+    def _seat(self, arrival: Arrival, *, debugger: bool) -> None:
+        """Give the connection to the session that waits for it, or to a new one."""
+        machine = arrival.machine
+        guest = next((one for one in self._waiting() if one.waits_for == machine), None) if debugger else None
+        if guest is None:
+            guest = self._fork(machine)
+        with arrival.connection as connection:
+            if guest is None:
+                return
+            guest.waits_for = None
+            peer = repr(arrival.address).encode()
+            with suppress(OSError):  # It has ended meanwhile, and so has the connection.
+                socket.send_fds(guest.channel, [b"%d%b" % (arrival.no_ack, peer)], [connection.fileno()])
+
+    # Sessions.
+
+    def _fork(self, machine: str, *, owner: int = 0, directory: bytes | None = None) -> Guest | None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            pid = os.fork()
+        except OSError as error:
+            logs.problem(f"cannot start a session: {error.strerror}")
+            ours.close()
+            theirs.close()
+            return None
+        if not pid:
+            ours.close()
+            self._be_guest(theirs, directory)
+        theirs.close()
+        guest = Guest(pid, ours, machine, owner, machine if owner else None)
+        self._guests[pid] = guest
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._requested(guest))
+        return guest
+
+    def _be_guest(self, channel: socket.socket, directory: bytes | None) -> None:
+        """In the child: serve one connection and end."""
+        status = 1
+        try:
+            self._leave_lobby()
+            if directory is not None:
+                os.chdir(directory)
+            status = serve_guest(channel, self._options, self._settings, self._listener)
+        except BaseException:
+            import traceback
+
+            logs.problem(f"a session has failed:\n{traceback.format_exc()}")
+        finally:
+            os._exit(status)
+
+    def _leave_lobby(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in (*ENDING_SIGNALS, signal.SIGCHLD):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        self._selector.close()
+        assert self._wakeup is not None
+        for one in (*self._wakeup, *self._arrivals, *(guest.channel for guest in self._guests.values())):
+            one.close()
+        self._listener.socket.close()
+
+    def _requested(self, guest: Guest) -> None:
+        try:
+            message = guest.channel.recv(MESSAGE)
+        except OSError:
+            message = b""
+        if len(message) < _REQUEST.size:
+            # The end of the channel is the end of the session; SIGCHLD follows.
+            self._selector.unregister(guest.channel)
+            guest.channel.close()
+            return
+        what, number = _REQUEST.unpack_from(message)
+        if what == _LAUNCH:
+            made = self._fork(guest.address, owner=guest.pid, directory=message[_REQUEST.size :])
+            self._answer(guest, made.pid if made is not None else 0)
+            return
+        victim = self._guests.get(number)
+        if victim is None or victim.owner != guest.pid:
+            self._answer(guest, 0)
+            return
+        victim.killers.append(guest)
+        self._end(victim)
+
+    def _answer(self, guest: Guest, number: int) -> None:
+        with suppress(OSError):
+            guest.channel.send(b"%d" % number)
+
+    def _end(self, guest: Guest) -> None:
+        """Ask a session to end; `_kill_overdue` is there for one that does not."""
+        if not guest.kill_at:
+            guest.kill_at = time.monotonic() + GRACE_SECONDS
+            with suppress(ProcessLookupError):
+                os.kill(guest.pid, signal.SIGTERM)
+
+    def _patience(self) -> float | None:
+        """Seconds until somebody is overdue; None: nobody."""
+        times = [guest.kill_at for guest in self._guests.values() if guest.kill_at]
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _kill_overdue(self) -> None:
+        now = time.monotonic()
+        for guest in self._guests.values():
+            if guest.kill_at and guest.kill_at <= now:
+                guest.kill_at = now + GRACE_SECONDS
+                with suppress(ProcessLookupError):
+                    os.kill(guest.pid, signal.SIGKILL)
+
+    def _reap(self) -> None:
+        for pid in list(self._guests):
+            found, _ = os.waitpid(pid, os.WNOHANG)
+            if found:
+                self._ended(self._guests.pop(pid))
+
+    def _ended(self, guest: Guest) -> None:
+        self._served = self._served or not guest.owner
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(guest.channel)
+        guest.channel.close()
+        for killer in guest.killers:
+            self._answer(killer, 1)
+        for other in self._guests.values():
+            if other.owner == guest.pid:
+                other.owner = 0
+                if other.waits_for is not None:
+                    self._end(other)
+
+
+def serve_guest(channel: socket.socket, options: Options, settings: SessionOptions, listener: Listener) -> int:
+    """Wait for the connection that comes through `channel` and serve it. Gives the exit status."""
+    message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, 1)
+    if not descriptors:
+        return 0
+    from ast import literal_eval
+    from dataclasses import replace
+
+    from pydbgserver.backends.linux.backend import LinuxBackend
+    from pydbgserver.server import serve
+
+    link = socket_link(socket.socket(fileno=descriptors[0]), literal_eval(message[1:].decode()))
+    link.no_ack = message[:1] == b"1"
+    port = (listener.port or 0) + (options.port_offset if listener.port else 0)
+    host = PlatformHost(channel, port, "" if listener.port else listener.place)
+    backend = LinuxBackend()
+    try:
+        serve.run(options, replace(settings, platform=host), backend, ReadyListener(link))
+    finally:
+        backend.release()
+    return 0
+
+
+def run(options: Options, settings: SessionOptions, listener: Listener) -> None:
+    """Serve the connections of `listener` until the end; see `Lobby`."""
+    assert isinstance(listener, SocketListener)
+    # What every session needs is loaded once, and shared by all of them.
+    import pydbgserver.backends.linux.backend
+    import pydbgserver.server.serve  # noqa: F401
+
+    Lobby(options, settings, listener).run()
