@@ -6,7 +6,7 @@ import sys
 
 from pydbgserver.cli import arguments
 from pydbgserver.errors import DebugError, UsageError
-from pydbgserver.options import Answer, Options
+from pydbgserver.options import Answer, Options, Task
 
 
 def main() -> int:
@@ -17,6 +17,8 @@ def main() -> int:
         if isinstance(asked, Answer):
             sys.stdout.write(asked.text)
             return asked.status
+        if isinstance(asked, Task):
+            return asked.run()
         options = asked
         from pydbgserver.cli.start import start
 

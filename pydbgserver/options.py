@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
 TCP = "tcp"
@@ -97,6 +98,8 @@ class Options(Settings):
     """--named-pipe: the same, by path."""
     new_session: bool = False
     """--setsid."""
+    record: str = ""
+    """--record: the file that gets a transcript of the session."""
     platform: bool = False
     """Platform mode: `endpoint` is for platform and debug connections alike."""
     server: bool = False
@@ -105,6 +108,12 @@ class Options(Settings):
     """--socket-file: gets the bound port or path as text, all at once."""
     port_offset: int = 0
     """--port-offset: what the reported port has on top of the bound one."""
+
+
+class Task(Settings):
+    """The command line asks for something else than a server: `run` does it and gives the exit status."""
+
+    run: Callable[[], int]
 
 
 class Answer(Settings):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pydbgserver.errors import UsageError
-from pydbgserver.options import Answer, Options
+from pydbgserver.options import Answer, Options, Task
 
 # lldb-server goes by the first letter. Whole words and single letters only, since a program may be called anything.
 SUBCOMMANDS = {
@@ -14,10 +14,16 @@ SUBCOMMANDS = {
     "version": "version",
     "v": "version",
 }
+TRANSCRIPTS = ("proxy", "replay", "show")
+"""The subcommands about recorded sessions."""
 
 
-def parse(argv: list[str]) -> Options | Answer:
+def parse(argv: list[str]) -> Options | Answer | Task:
     """The options, or what to say instead of serving. `argv` is without the program's name. Raises `UsageError`."""
+    if argv and argv[0] in TRANSCRIPTS:
+        from pydbgserver.cli import transcripts
+
+        return transcripts.parse(argv)
     subcommand = SUBCOMMANDS.get(argv[0]) if argv else None
     if subcommand == "platform":
         from pydbgserver.cli import platform

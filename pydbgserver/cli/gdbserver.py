@@ -86,6 +86,7 @@ OPTIONS: dict[str, Row] = {
     "--log-file": take("log_file"),
     "--log-channels": (REQUIRED, _log_channels),
     "--disable-packet": (OPTIONAL, _disable_packets),
+    "--record": take("record"),
     "--on-disconnect": take("on_disconnect", _policy),
     "--selftest": (OPTIONAL, lambda draft, _: selftest_answer()),
     "--version": answer(version_answer),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pydbgserver.session.session import SessionOptions
     from pydbgserver.target.api import Backend
     from pydbgserver.target.launch_spec import LaunchSpec
+    from pydbgserver.transcripts.recorder import Recordings
 
 
 def start(options: Options) -> None:
@@ -32,6 +33,7 @@ def start(options: Options) -> None:
         with suppress(PermissionError):  # It leads a session already.
             os.setsid()
     _configure_logs(options)
+    recordings = _open_recordings(options)
     listener = open_listener(options.endpoint)
     if options.platform:
         _serve_platform(options, listener)
@@ -39,9 +41,9 @@ def start(options: Options) -> None:
     backend = None
     try:
         started = _bring_target(options)
-        _announce(options, listener)
+        announce(options, listener)
         backend = _make_backend(started)
-        _serve(options, backend, listener)
+        _serve(options, backend, listener, recordings)
     finally:
         listener.close()
         if backend is not None:
@@ -60,6 +62,28 @@ def _configure_logs(options: Options) -> None:
         raise UsageError(f"{path}: cannot log there: {error.strerror}") from None
 
 
+def _open_recordings(options: Options) -> Recordings | None:
+    if not options.record:
+        return None
+    from pydbgserver.transcripts.recorder import Recordings
+
+    return Recordings(options.record)
+
+
+def _describe_session(options: Options, backend: Backend) -> dict[str, str]:
+    """The header of a transcript."""
+    from pydbgserver.cli.words import version
+
+    header = {"server": f"pydbgserver {version()}", "style": options.style}
+    if options.program:
+        from shlex import join
+
+        header |= {"program": options.program[0], "arguments": join(options.program[1:])}
+    for process in backend.processes.values():
+        header |= {"pid": str(process.pid), "arch": process.arch.gdb_architecture, "endian": process.arch.byte_order}
+    return {key: value for key, value in header.items() if value}
+
+
 def _make_backend(started: Started | None) -> Backend:
     from pydbgserver.backends.linux.backend import LinuxBackend
 
@@ -69,15 +93,17 @@ def _make_backend(started: Started | None) -> Backend:
     return backend
 
 
-def _serve(options: Options, backend: Backend, listener: Listener) -> None:
+def _serve(options: Options, backend: Backend, listener: Listener, recordings: Recordings | None) -> None:
     from pydbgserver.server import serve
 
-    serve.run(options, _session_options(options), backend, listener)
+    if recordings is not None:
+        recordings.header = _describe_session(options, backend)
+    serve.run(options, _session_options(options), backend, listener, recordings)
 
 
 def _serve_platform(options: Options, listener: Listener) -> None:
     try:
-        _announce(options, listener)
+        announce(options, listener)
         from pydbgserver.server import platform
 
         platform.run(options, _session_options(options), listener)
@@ -160,7 +186,7 @@ def _say(text: str, *, lldb: bool) -> None:
 # The port.
 
 
-def _announce(options: Options, listener: Listener) -> None:
+def announce(options: Options, listener: Listener) -> None:
     """Tell whoever asked where the server listens, and everybody else how to connect there."""
     if not listener.place:
         return

@@ -10,6 +10,9 @@ Usage:  pydbgserver [OPTIONS] COMM PROG [ARGS ...]
         pydbgserver [OPTIONS] --attach COMM PID
         pydbgserver [OPTIONS] --multi COMM
         pydbgserver gdbserver [OPTIONS] [[HOST]:PORT | URL] [[--] PROG ARGS ...]
+        pydbgserver proxy LISTEN TARGET --record FILE
+        pydbgserver replay FILE --server COMM | --client COMM
+        pydbgserver show FILE [--html OUT]
         pydbgserver version
 
 A debug server for gdb and lldb. The first three forms are gdbserver's, the fourth is lldb-server's.
@@ -48,6 +51,9 @@ Starting programs:
   --no-startup-with-shell        execute PROG directly
   --disable-randomization        switch address space randomization off for PROG (default)
   --no-disable-randomization     leave it on
+
+Recording:
+  --record=FILE                  write down what client and server say; see `pydbgserver show --help`
 
 Logging:
   --debug                        every channel

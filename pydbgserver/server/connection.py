@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter_ns
+from typing import TYPE_CHECKING
 
 import trio
 
 from pydbgserver import logs
 from pydbgserver.rsp.codec import Conversation, Wire
 from pydbgserver.rsp.framing import Control, Framing
+from pydbgserver.rsp.transcript import Mark, escape
 from pydbgserver.server.patience import WAIT_US, Patience
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Backend
+
+if TYPE_CHECKING:
+    from pydbgserver.transcripts.recorder import Recorder
 
 TURNS_WITHOUT_TRIO = 64
 """After so many packets in a row that never had to be waited for, the other tasks (signals, the target's output) get
@@ -30,16 +35,17 @@ INTERRUPT_BUDGET_US = 20_000
 class Connection:
     """The link between one client and its session; `serve` ends when the client goes or the session has ended.
 
-    `on_new_process` is called when a packet has brought one.
+    `on_new_process` is called when a packet has brought one. `recorder` writes everything down.
     """
 
-    def __init__(self, session: Session, backend: Backend, wire: Wire) -> None:
+    def __init__(self, session: Session, backend: Backend, wire: Wire, recorder: Recorder | None = None) -> None:
         self.session = session
         self.framing = Framing()
         self.on_new_process: Callable[[], None] = lambda: None
         self._backend = backend
         self._processes = len(backend.processes)
         self._wire = wire
+        self._recorder = recorder
         self._resumed = trio.Event()
         self._drained: trio.Event | None = None
         self._identified = False
@@ -101,11 +107,16 @@ class Connection:
             return data
         session, processes = self.session, self._backend.processes
         dispatch, turn, outbox = session.dispatch, conversation.turn, session.outbox
+        recorder = self._recorder
         for _ in range(TURNS_WITHOUT_TRIO):
+            if recorder is not None:
+                recorder.received(body)
             reply = dispatch(body)
             if reply is None or outbox or session.ended or len(processes) != self._processes:
                 self._post(reply)
                 return b""
+            if recorder is not None:
+                recorder.sent(reply)
             packet = turn(reply, WAIT_US)
             if packet is None:
                 self.framing.out += conversation.unsent
@@ -130,7 +141,7 @@ class Connection:
             elif item is Control.INTERRUPT:
                 self._interrupt()
             elif item is Control.OVERSIZE:
-                framing.send(session.oversize())
+                self._say(session.oversize())
         if len(self._backend.processes) != self._processes:
             self._processes = len(self._backend.processes)
             self.on_new_process()
@@ -140,7 +151,9 @@ class Connection:
     def _interrupt(self) -> None:
         """The interrupt byte. Most targets have stopped before the event loop could have waited for them."""
         if logs.packets.enabled:
-            logs.packets.write("<- interrupt")
+            logs.packets.write(Mark.INTERRUPT.value)
+        if self._recorder is not None:
+            self._recorder.mark(Mark.INTERRUPT)
         self.session.interrupt()
         if self.session.running:
             events = self._backend.poll(budget_us=INTERRUPT_BUDGET_US)
@@ -150,7 +163,9 @@ class Connection:
     def _packet(self, body: bytes) -> None:
         session, framing = self.session, self.framing
         if logs.packets.enabled:
-            logs.packets.write(f"<- {body!r}")
+            logs.packets.write(f"<- {escape(body).decode()}")
+        if self._recorder is not None:
+            self._recorder.received(body)
         reply = session.dispatch(body)
         if not self._identified:
             self._identify()
@@ -169,15 +184,22 @@ class Connection:
 
     def _post(self, reply: bytes | None) -> None:
         """Queue what the session has to say, `reply` last."""
-        session, framing = self.session, self.framing
+        session = self.session
         if session.outbox:
             for body in session.outbox:
-                framing.send(body)
+                self._say(body)
             session.outbox.clear()
         if reply is not None:
-            if logs.packets.enabled:
-                logs.packets.write(f"-> {reply!r}")
-            framing.send(reply)
+            self._say(reply)
+        elif self._recorder is not None:
+            self._recorder.flush()
+
+    def _say(self, body: bytes) -> None:
+        if logs.packets.enabled:
+            logs.packets.write(f"-> {escape(body).decode()}")
+        if self._recorder is not None:
+            self._recorder.sent(body)
+        self.framing.send(body)
 
     # What the target does.
 

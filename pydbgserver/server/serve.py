@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import trio
 
 import pydbgserver.handlers  # noqa: F401 - importing it registers the packets
 from pydbgserver.options import Options
 from pydbgserver.rsp.codec import Wire
+from pydbgserver.rsp.transcript import Mark
 from pydbgserver.server import farewell
 from pydbgserver.server.connection import Connection
 from pydbgserver.server.farewell import Farewell
@@ -20,6 +21,9 @@ from pydbgserver.server.listen import Link, Listener
 from pydbgserver.session.session import Session, SessionOptions
 from pydbgserver.target.api import Backend, RunOptions
 from pydbgserver.target.events import ProcessExited, StopEvent
+
+if TYPE_CHECKING:
+    from pydbgserver.transcripts.recorder import Recordings
 
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -35,8 +39,16 @@ def say(text: str, stream: TextIO | None = None) -> None:
 class Server:
     """Serves the clients of `listener`; whatever ends it, `run` leaves every debuggee free and clean."""
 
-    def __init__(self, options: Options, settings: SessionOptions, backend: Backend, listener: Listener) -> None:
+    def __init__(
+        self,
+        options: Options,
+        settings: SessionOptions,
+        backend: Backend,
+        listener: Listener,
+        recordings: Recordings | None = None,
+    ) -> None:
         self._options = options
+        self._recordings = recordings
         self._settings = settings
         self._backend = backend
         self._listener = listener
@@ -88,7 +100,9 @@ class Server:
         session = Session(self._backend, self._settings)
         session.on_stop(self._stops)
         self._stops = ()
-        connection = Connection(session, self._backend, Wire(link.read_descriptor, link.write_descriptor))
+        recorder = None if self._recordings is None else self._recordings.begin()
+        wire = Wire(link.read_descriptor, link.write_descriptor)
+        connection = Connection(session, self._backend, wire, recorder)
         if link.no_ack:
             session.no_ack_requested = connection.framing.no_ack = True
         connection.on_new_process = terminals.adopt
@@ -100,6 +114,9 @@ class Server:
         finally:
             terminals.on_output = terminals.on_output_nowait = None
             session.connection_lost()
+            if recorder is not None:
+                recorder.mark(Mark.SERVER_GONE if session.ended else Mark.CLIENT_GONE)
+                recorder.close()
         return session
 
     # Between two clients.
@@ -209,6 +226,12 @@ def describe_exit(event: ProcessExited) -> str:
     return f"\nChild terminated with signal = {number:#x} ({signal.Signals(number).name})"
 
 
-def run(options: Options, settings: SessionOptions, backend: Backend, listener: Listener) -> None:
+def run(
+    options: Options,
+    settings: SessionOptions,
+    backend: Backend,
+    listener: Listener,
+    recordings: Recordings | None = None,
+) -> None:
     """Serve the clients of `listener` until the end; see `Server`."""
-    trio.run(Server(options, settings, backend, listener).run)
+    trio.run(Server(options, settings, backend, listener, recordings).run)

@@ -19,7 +19,7 @@ from pydbgserver.server.listen import open_listener
 def announced(options: Options, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
     """What is said on stderr when the server listens, with the port as PORT."""
     listener = open_listener(options.endpoint)
-    start._announce(options, listener)
+    start.announce(options, listener)
     listener.close()
     lines = capsys.readouterr().err.replace(listener.place, "PORT").splitlines()
     return lines, listener.place
@@ -131,7 +131,7 @@ def test_nothing_heavy_is_imported_before_the_port_is_known() -> None:
     code = (
         "import sys; from pydbgserver import __main__; from pydbgserver.cli import arguments, start;"
         "options = arguments.parse(['gdbserver', 'tcp://[127.0.0.1]:0', '--native-regs']);"
-        "start._announce(options, start.open_listener(options.endpoint));"
+        "start.announce(options, start.open_listener(options.endpoint));"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     found = subprocess.run(

@@ -1,0 +1,116 @@
+"""The format: what is written is what is read, and what is none says where."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pydbgserver.rsp.transcript import (
+    BODIES_FIRST_LINE,
+    FIRST_LINE,
+    Mark,
+    TranscriptError,
+    body_name,
+    console_text,
+    escape,
+    format_header,
+    format_line,
+    pack_body,
+    parse,
+    parse_bodies,
+    unescape,
+)
+
+HEAD = format_header({"server": "gdbserver", "match": "qC ignore\nm exact"})
+SESSION = HEAD + b"0.000000 <- qC\n0.000012 -> QC1f\n"
+
+
+@given(st.binary())
+def test_bodies_come_back(body: bytes) -> None:
+    text = escape(body)
+    assert text.isascii()
+    assert text.decode().isprintable()
+    assert not text.endswith(b" ")
+    assert not text.startswith(b"@")
+    assert unescape(text) == body
+
+
+@given(st.lists(st.tuples(st.sampled_from([Mark.TO_SERVER, Mark.TO_CLIENT, Mark.OUTPUT]), st.binary()), max_size=8))
+def test_sessions_come_back(said: list[tuple[Mark, bytes]]) -> None:
+    data = HEAD + b"".join(format_line(index, mark, body) for index, (mark, body) in enumerate(said))
+    transcript = parse(data, "f")
+    assert [(line.mark, line.body) for line in transcript.lines] == said
+    assert [line.time_us for line in transcript.lines] == list(range(len(said)))
+
+
+def test_header() -> None:
+    transcript = parse(SESSION, "f")
+    assert transcript.header == {"server": "gdbserver", "match": "qC ignore\nm exact"}
+    assert transcript.duration_us == 12
+    assert transcript.lines[1].text == "-> QC1f"
+
+
+def test_whatever_a_session_is_cut_at_it_can_be_read() -> None:
+    for end in range(len(HEAD), len(SESSION) + 1):
+        assert len(parse(SESSION[:end], "f").lines) == SESSION[len(HEAD) : end].count(b"\n")
+    assert len(parse(SESSION + b"\0" * 100, "f").lines) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "why"),
+    [
+        (b"", 1, "not a transcript"),
+        (b"hello\n", 1, "not a transcript"),
+        (b"pydbgserver transcript 2\n\n", 1, "format '2'"),
+        (FIRST_LINE.encode() + b"\nNo Header\n\n", 2, "neither"),
+        (SESSION + b"0.000100 -> a\\q\n", len(SESSION.splitlines()) + 1, r"no escape \\q"),
+        (SESSION + b"0.000100 => a\n", len(SESSION.splitlines()) + 1, "not a line"),
+        (SESSION + b"0.000001 -> a\n", len(SESSION.splitlines()) + 1, "backwards"),
+        (SESSION + b"0.000100 <! a\n", len(SESSION.splitlines()) + 1, "no body"),
+        (SESSION + b"0.000100 -> @00:9\n", len(SESSION.splitlines()) + 1, "side file has no body 00:9"),
+    ],
+)
+def test_what_is_no_transcript_says_where(data: bytes, line: int, why: str) -> None:
+    with pytest.raises(TranscriptError, match=why) as caught:
+        parse(data, "file.rsp")
+    assert caught.value.line == line
+    assert str(caught.value).startswith(f"file.rsp:{line}: ")
+
+
+def test_large_bodies_are_found_in_the_side_file() -> None:
+    body = bytes(range(256)) * 20
+    name = body_name(body)
+    side = BODIES_FIRST_LINE.encode() + b"\n" + pack_body(body, name)
+    data = HEAD + format_line(5, Mark.TO_CLIENT, body, name=name)
+    assert parse(data, "f", lambda: parse_bodies(side, "f.bodies")).lines[0].body == body
+
+
+def test_a_side_file_cut_short_keeps_what_is_whole() -> None:
+    bodies = [b"a" * 5000, b"b" * 5000]
+    names = [body_name(body) for body in bodies]
+    packed = [pack_body(body, name) for body, name in zip(bodies, names, strict=True)]
+    side = BODIES_FIRST_LINE.encode() + b"\n" + packed[0] + packed[1][:-5]
+    assert parse_bodies(side, "f") == {names[0]: bodies[0]}
+
+
+def test_a_corrupted_side_file() -> None:
+    name = body_name(b"one")
+    side = BODIES_FIRST_LINE.encode() + b"\n" + pack_body(b"other", name)
+    with pytest.raises(TranscriptError, match="is not the hash"):
+        parse_bodies(side, "f.bodies")
+    with pytest.raises(TranscriptError, match="does not begin a record"):
+        parse_bodies(BODIES_FIRST_LINE.encode() + b"\nhello world\n", "f.bodies")
+
+
+def test_logs_are_transcripts() -> None:
+    log = b"[events] x\n1700.000100 [packets] <- qC\n1700.000300 [packets] -> QC1\n1700.000400 [packets] <!\n"
+    transcript = parse(b"1700.000000 " + log, "log")
+    assert [(line.time_us, line.text) for line in transcript.lines] == [(0, "<- qC"), (200, "-> QC1"), (300, "<!")]
+
+
+def test_console_packets_that_can_be_made_again() -> None:
+    assert console_text(b"O68690a") == b"hi\n"
+    assert console_text(b"OK") is None
+    assert console_text(b"O6A") is None
+    assert console_text(b"O6") is None
