@@ -15,8 +15,8 @@ from tests.specs.specs import COMMON_FORMS, STATES, Example, Packet, accepts, pa
 from tests.specs.world import World, escape, frame
 
 NAMES = [packet.name for packet in packets()]
-OFTEN_SILENT = frozenset({"c", "C", "s", "S", "vCont", "k", "R"})
-"""A resume, whose reply is the stop that follows, and what gdb reads no reply to."""
+OFTEN_SILENT = frozenset(packet.name for packet in packets() if any(form.name == "none" for form in packet.replies))
+"""A resume or a wait, whose reply is the stop that follows, and what gdb reads no reply to."""
 
 ACT_ON_THIS_MACHINE = ("vFile:open", "vFile:unlink", "vFile:symlink", "vFile:pwrite", "qPlatform_")
 """Nothing that a mutation could turn into a change of this machine."""
