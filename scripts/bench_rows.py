@@ -22,7 +22,7 @@ SETTLE = 0.05
 
 @dataclass(frozen=True)
 class Row:
-    """`bar`: the limit for ours / best peer, if there is one; at most that for a time or a size, at least for a rate."""
+    """`bar`: the limit for ours / best peer, if there is one; at most that for times and sizes, at least for rates."""
 
     name: str
     unit: str
