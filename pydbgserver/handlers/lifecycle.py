@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from pydbgserver.errors import AttachError, DebugError, LaunchError, MalformedPacket, NoSuchProcess, TargetRunning
 from pydbgserver.rsp.registry import NO_REPLY, Reply, packet
-from pydbgserver.session.session import Session
+from pydbgserver.session.session import AwaitedProgram, Session
 from pydbgserver.target.api import Process
 
 SIGKILL = 9
@@ -92,7 +92,7 @@ def attach(session: Session, pid: int) -> bytes:
 def attach_by_name(session: Session, name: str) -> bytes:
     """The one process whose program's base name is that of `name`."""
     wanted = PurePath(name).name
-    pids = [one.pid for one in session.backend.list_processes() if PurePath(one.name).name == wanted]
+    pids = session.backend.processes_named(wanted)
     if not pids:
         raise NoSuchProcess
     if len(pids) > 1:
@@ -101,9 +101,28 @@ def attach_by_name(session: Session, name: str) -> bytes:
 
 
 @packet("vAttachOrWait", "';' name:hextext", dialect="lldb")
-def attach_or_wait(session: Session, name: str) -> bytes:
-    """A process that runs already is attached to; one that does not is an error, nothing is waited for."""
-    return attach_by_name(session, name)
+def attach_or_wait(session: Session, name: str) -> bytes | Reply:
+    """To a process that runs already, else to the next one."""
+    if session.backend.processes_named(PurePath(name).name):
+        return attach_by_name(session, name)
+    return _await(session, AwaitedProgram(PurePath(name).name))
+
+
+@packet("vAttachWait", "';' name:hextext", dialect="lldb")
+def attach_when_started(session: Session, name: str) -> Reply:
+    """To the next process of this name, not to those that run already. The stop reply comes when there is one; the
+    client's interrupt ends the wait."""
+    wanted = PurePath(name).name
+    return _await(session, AwaitedProgram(wanted, frozenset(session.backend.processes_named(wanted))))
+
+
+def _await(session: Session, program: AwaitedProgram) -> Reply:
+    if session.running:
+        raise TargetRunning
+    if not program.name:
+        raise MalformedPacket("the name of a program is needed")
+    session.awaited = program
+    return NO_REPLY
 
 
 @packet("qVAttachOrWaitSupported", dialect="lldb")

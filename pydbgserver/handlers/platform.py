@@ -103,11 +103,13 @@ def _errno_reply(error: OSError | ValueError) -> bytes:
 
 @packet("qPlatform_mkdir", "':' mode:hex ',' path:hextext", dialect="lldb")
 def make_directory(session: Session, mode: int, path: str) -> bytes:
-    """With those above it; one that is there is no error, as in lldb-server."""
+    """With those above it; one that is there is no error, as in lldb-server. `platform mkdir` without options asks for
+    mode 0, and means what mkdir(1) does."""
     try:
         if not os.path.isdir(path):
-            os.makedirs(path, mode & 0o7777)
-            os.chmod(path, mode & 0o7777)
+            os.makedirs(path)
+            if mode:
+                os.chmod(path, mode & 0o7777)
     except (OSError, ValueError) as error:
         return _errno_reply(error)
     return file_result(0)

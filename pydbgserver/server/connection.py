@@ -32,6 +32,10 @@ INTERRUPT_BUDGET_US = 20_000
 """How long an interrupt waits in place for the stop: 500 threads take 5 ms."""
 
 
+LOOK_SECONDS = 0.02
+"""Between two looks for a program that is to be attached to when it starts: a look at 300 processes takes 1 ms."""
+
+
 class Connection:
     """The link between one client and its session; `serve` ends when the client goes or the session has ended.
 
@@ -96,9 +100,21 @@ class Connection:
         """Nothing has come in `waited_us`: let the other tasks run until something does."""
         if waited_us:
             self._patience.missed()
+        while self.session.awaited is not None:
+            with trio.move_on_after(LOOK_SECONDS):
+                await trio.lowlevel.wait_readable(self._wire.read_descriptor)
+                return
+            await self._look_for_awaited()
         before = perf_counter_ns()
         await trio.lowlevel.wait_readable(self._wire.read_descriptor)
         self._patience.woken_after(perf_counter_ns() - before)
+
+    async def _look_for_awaited(self) -> None:
+        reply = self.session.look_for_awaited()
+        if reply is not None:
+            self._post(reply)
+            self._take(b"")
+            await self.flush()
 
     def _converse(self, conversation: Conversation, data: bytes) -> bytes:
         """Answer one packet after another as long as each comes by itself and soon; gives what else has come."""
@@ -155,6 +171,8 @@ class Connection:
         if self._recorder is not None:
             self._recorder.mark(Mark.INTERRUPT)
         self.session.interrupt()
+        if self.session.outbox:
+            self._post(None)
         if self.session.running:
             events = self._backend.poll(budget_us=INTERRUPT_BUDGET_US)
             if events:

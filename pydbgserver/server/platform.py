@@ -263,6 +263,8 @@ class Lobby:
         self._listener.socket.close()
 
     def _requested(self, guest: Guest) -> None:
+        if guest.pid not in self._guests:
+            return  # Its end has been seen to in this very round.
         try:
             message = guest.channel.recv(MESSAGE)
         except OSError:
@@ -270,7 +272,6 @@ class Lobby:
         if len(message) < _REQUEST.size:
             # The end of the channel is the end of the session; SIGCHLD follows.
             self._selector.unregister(guest.channel)
-            guest.channel.close()
             return
         what, number = _REQUEST.unpack_from(message)
         if what == _LAUNCH:

@@ -8,13 +8,22 @@ bodies it gives back.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydbgserver import logs
-from pydbgserver.errors import DebugError, MalformedPacket, NoSuchProcess, NoSuchThread, TargetRunning, Unsupported
+from pydbgserver.errors import (
+    AttachError,
+    DebugError,
+    MalformedPacket,
+    NoSuchProcess,
+    NoSuchThread,
+    TargetRunning,
+    Unsupported,
+)
 from pydbgserver.rsp.grammar import ALL, ANY, ThreadId
 from pydbgserver.rsp.registry import NO_REPLY, REGISTRY, Entry, Reply
 from pydbgserver.session import stop_reply
@@ -66,6 +75,14 @@ class SessionHost(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitedProgram:
+    """The base name of a program, and the processes of that name that are not meant."""
+
+    name: str
+    not_meant: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class SessionOptions:
     """What the command line decides for every session. `program`: what the server launched itself, for `R` and vRun.
 
@@ -105,6 +122,7 @@ class Session:
         "_reported_at",
         "_tid",
         "_unidentified",
+        "awaited",
         "backend",
         "breakpoints",
         "collect_output",
@@ -159,6 +177,8 @@ class Session:
             wrapper=options.wrapper,
         )
         self.platform = options.platform
+        self.awaited: AwaitedProgram | None = None
+        """What the client waits to attach to; `look_for_awaited` is to be called now and then."""
         self.run_options = RunOptions()
         self.options_changed = True
         self.resume_thread = ThreadId(None, ANY)
@@ -337,6 +357,21 @@ class Session:
         tids = process.threads()
         return self._report(InitialStop(process.pid, tids[0] if tids else process.pid))
 
+    def look_for_awaited(self) -> bytes | None:
+        """Attach to the program that the client waits for, if it runs by now: gives the reply, else None."""
+        awaited = self.awaited
+        if awaited is None:
+            return None
+        found = [pid for pid in self.backend.processes_named(awaited.name) if pid not in awaited.not_meant]
+        if not found:
+            return None
+        self.awaited = None
+        try:
+            self.apply_options()
+            return self.started(self.backend.attach(found[0]))
+        except DebugError as error:
+            return self.dialect.error(error, "vAttachWait")
+
     def resume(self, actions: Sequence[ResumeAction]) -> bytes | Reply:
         """Let threads run as `actions` say; gives the stop reply if a stop came at once or was waiting.
 
@@ -389,8 +424,14 @@ class Session:
         that reply: what it asks for has happened, and it is dropped. One that follows other packets is meant for the
         resume to come: gdb 13 sends it before vCont when Ctrl-C is pressed while it still inserts breakpoints.
         gdbserver stops that resume at once.
+
+        A wait for a program to start is given up.
         """
-        if self.running:
+        if self.awaited is not None:
+            self.awaited = None
+            error = AttachError("interrupted before the program was started", errno.EINTR)
+            self.outbox.append(self.dialect.error(error, "vAttachWait"))
+        elif self.running:
             self.backend.interrupt()
         elif self.packets > self._reported_at:
             self._interrupt_next = True

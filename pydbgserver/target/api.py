@@ -188,6 +188,10 @@ class Backend(ABC):
     def list_processes(self) -> Sequence[ProcessInfo]:
         """Every process of the host that the server may see."""
 
+    def processes_named(self, name: str) -> Sequence[int]:
+        """The ids of the processes whose program has this base name. Asked again and again while one is waited for."""
+        return [one.pid for one in self.list_processes() if one.name.rpartition("/")[2] == name]
+
     @abstractmethod
     def set_options(self, options: RunOptions) -> None:
         """Which events are reported and which are handled silently; takes effect at the next resume."""

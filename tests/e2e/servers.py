@@ -113,6 +113,11 @@ def start_server(
     return _port_through_pipe([*chosen, "127.0.0.1:0", *options], what)
 
 
+def start_platform() -> Server:
+    """Start our platform server; there is no such test of lldb-server's. Raises NotStarted."""
+    return _port_on_stderr([sys.executable, "-m", "pydbgserver", "platform", "--server", "--listen", "127.0.0.1:0"])
+
+
 def _port_on_stderr(command: Sequence[str]) -> Server:
     server = Server(_spawn(command), 0)
     deadline = time.monotonic() + WAIT

@@ -103,6 +103,20 @@ def continued(backend: SimBackend) -> bool:
     return any(action.kind is ResumeKind.CONTINUE for actions in backend.resumed for action in actions)
 
 
+async def test_a_program_is_attached_to_when_it_starts() -> None:
+    async with serving(multi=True) as running, running.client() as client:
+        await client.send(b"vAttachWait;" + b"program".hex().encode())
+        await trio.testing.wait_all_tasks_blocked()
+        running.backend.attachable[300] = SimProcess(300)
+        assert (await client.reply())[:1] == b"T"
+        assert await client.ask(b"qC") == b"QC12c"
+        await client.send(b"vAttachWait;" + b"nobody".hex().encode())
+        await trio.testing.wait_all_tasks_blocked()
+        await client.stream.send_all(b"\x03")
+        assert (await client.reply())[:1] == b"E"
+        assert await client.ask(b"qC") == b"QC12c"
+
+
 async def test_a_launched_target_that_stood_stays_for_the_next_client(said: list[str]) -> None:
     async with serving(SimProcess(100)) as running:
         async with running.client() as client:

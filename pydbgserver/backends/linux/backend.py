@@ -169,6 +169,9 @@ class LinuxBackend(Backend):
     def list_processes(self) -> Sequence[ProcessInfo]:
         return host.list_processes()
 
+    def processes_named(self, name: str) -> Sequence[int]:
+        return host.processes_named(name)
+
     def host_tables(self) -> Sequence[tuple[str, ...]]:
         from pydbgserver.backends.linux import osdata
 

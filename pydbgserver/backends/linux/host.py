@@ -55,6 +55,11 @@ def process_info(pid: int) -> ProcessInfo:
     )
 
 
+def processes_named(name: str) -> Sequence[int]:
+    """The processes whose program has this base name: one system call for each process."""
+    return [pid for pid in procfs.process_ids() if os.path.basename(procfs.exec_file(pid)) == name]
+
+
 def list_processes() -> Sequence[ProcessInfo]:
     """Every process; those that end while the list is made are left out."""
     found = []

@@ -91,10 +91,40 @@ def test_attach_by_name() -> None:
     talk = Conversation(before=[LLDB19])
     talk.backend.attachable[300] = SimProcess(300)
     assert talk.ask("qVAttachOrWaitSupported") == "OK"
-    assert talk.ask("vAttachOrWait;" + b"nobody".hex()).startswith("E")
+    assert talk.ask("vAttachName;" + b"nobody".hex()).startswith("E")
     assert talk.ask("vAttachName;" + b"/x/program".hex()).startswith("T13")
     talk.backend.attachable.update({one: SimProcess(one) for one in (400, 500)})
     assert talk.ask("vAttachName;" + b"program".hex()).startswith("E")
+
+
+def test_attach_or_wait_takes_what_runs() -> None:
+    talk = Conversation(before=[LLDB19])
+    talk.backend.attachable[300] = SimProcess(300)
+    assert talk.ask("vAttachOrWait;" + b"/x/program".hex()).startswith("T13")
+    assert talk.session.awaited is None
+
+
+@pytest.mark.parametrize(("packet", "meant"), [("vAttachWait", (300,)), ("vAttachOrWait", ())])
+def test_a_program_is_waited_for(packet: str, meant: tuple[int, ...]) -> None:
+    talk = Conversation(before=[LLDB19])
+    talk.backend.attachable.update({pid: SimProcess(pid) for pid in meant})
+    assert talk.raw(f"{packet};{b'/x/program'.hex()}") is None
+    assert talk.session.look_for_awaited() is None
+    talk.backend.attachable[400] = SimProcess(400)
+    reply = talk.session.look_for_awaited()
+    assert reply is not None and fields(reply.decode())["thread"] == "p190.190"
+    assert talk.session.awaited is None and talk.session.look_for_awaited() is None
+    assert list(talk.backend.live) == [400]
+
+
+def test_an_interrupt_ends_the_wait_for_a_program() -> None:
+    talk = Conversation(before=[LLDB19, "QEnableErrorStrings"])
+    assert talk.raw("vAttachWait;" + b"program".hex()) is None
+    talk.session.interrupt()
+    number, _, words = talk.session.outbox.pop().partition(b";")
+    assert number == b"E04" and b"interrupted" in bytes.fromhex(words.decode())
+    assert talk.session.awaited is None
+    assert talk.ask("vAttachWait;").startswith("E")
 
 
 @pytest.mark.parametrize("packet", ["D", "D;64", "D;0000000000000064"])
