@@ -174,4 +174,5 @@ void handle_exec(struct thread *thread) {
         record_event(thread, LINUX_STOP_EXEC, SIGTRAP, 0);
     else if (!tracer.stopping)
         resume_thread(thread);
+    thread->exec_returns = thread->event.kind && process->catch_count;
 }

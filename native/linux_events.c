@@ -120,7 +120,7 @@ static void handle_signal(struct thread *thread, int signal) {
     record_event(thread, LINUX_STOP_SIGNAL, signal, 0);
 }
 
-static bool is_caught(const struct process *process, uint64_t number) {
+bool is_caught(const struct process *process, uint64_t number) {
     if (process->catch_count < 0)
         return true;
     return number < 512 && process->caught[number / 64] >> (number % 64) & 1;

@@ -252,6 +252,13 @@ static void give_signal(struct thread *thread, int signal) {
     kernel.tgkill(thread->process->pid, thread->tid, signal);
 }
 
+static void return_from_exec(struct thread *thread) {
+    uint64_t number = load_general(thread) ? cpu_syscall_number(thread->general) : 0;
+    thread->exec_returns = false;
+    if (!thread->event.kind && is_caught(thread->process, number))
+        record_event(thread, LINUX_STOP_SYSCALL_RETURN, SIGTRAP, number);
+}
+
 static void apply(struct thread *thread, const linux_action *action) {
     thread->resumed = true;
     thread->resume_kind = action->kind;
@@ -259,6 +266,8 @@ static void apply(struct thread *thread, const linux_action *action) {
     thread->range_end = action->end;
     if (action->signal)
         give_signal(thread, action->signal);
+    if (thread->exec_returns)
+        return_from_exec(thread);
     if (thread->event.kind)
         tracer.stopping = true; /* it has news already */
     if (thread->at_trap && thread_pc(thread) != thread->trap_address)

@@ -67,6 +67,7 @@ struct thread {
     bool group_stopped; /* stopped by job control: resume with PTRACE_LISTEN */
     bool in_vfork;      /* waits in the kernel for its vfork child */
     bool in_kernel;     /* stopped inside a system call: it has to finish before another can be injected */
+    bool exec_returns;  /* its execve has been reported, the return from it (if it is caught) not yet */
     bool injectable;    /* stopped where the kernel takes a signal to deliver: not at a PTRACE_EVENT */
     bool resumed;       /* the client wants it to run */
     bool held;          /* stopped for a moment by quiesce() */
@@ -163,6 +164,7 @@ void release_process(struct process *process, bool stopped);
 
 /* linux_events.c */
 void handle_status(struct thread *thread, int status);
+bool is_caught(const struct process *process, uint64_t number);
 void record_event(struct thread *thread, int kind, int signal, uint64_t value);
 bool stays_stopped(const struct thread *thread);
 bool holds_up_parent(const struct process *process);

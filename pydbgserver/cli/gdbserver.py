@@ -124,6 +124,9 @@ def _positional(draft: Draft, rest: list[str]) -> Options:
     if not rest:
         raise UsageError("COMM is missing: HOST:PORT, a device or socket path, or -\nTry 'pydbgserver --help'.")
     endpoint = parse_comm(rest[0])
+    if rest[1:2] == ["--attach"]:  # Where gdbserver had it once, and still takes it.
+        attaching = True
+        del rest[1]
     if attaching:
         if len(rest) != 2 or not rest[1].isdigit():
             raise UsageError("--attach takes COMM and one process id\nTry 'pydbgserver --help'.")

@@ -132,7 +132,7 @@ def version_answer() -> Answer:
 
 def selftest_answer() -> Answer:
     """--selftest, which gdbserver answers like this in every release build."""
-    return Answer(text="There are no built-in self tests: scripts/test runs them.\n")
+    return Answer(text="Selftests have been disabled for this build.\n")
 
 
 def help_answer() -> Answer:

@@ -36,13 +36,16 @@ def monitor(session: Session, command: str) -> bytes | None:
         if words and found is not None:
             output = found[1](session, words[length:])
             return hex_text(output) if output else None
-    return hex_text("Unknown monitor command.\n" + show_help(session, ()))
+    # As gdbserver: the text first, as the program's output would come, then the error.
+    session.outbox.append(b"O" + hex_text("Unknown monitor command.\n\n" + show_help(session, ())))
+    raise DebugError("unknown monitor command")
 
 
 @_command("help", "this list")
 def show_help(session: Session, words: Sequence[str]) -> str:
     width = max(map(len, COMMANDS)) + 2
-    return "Commands:\n" + "".join(f"  {name:{width}}{text}\n" for name, (text, _) in COMMANDS.items())
+    lines = [f"  {name:{width}}{text}\n" for name, (text, _) in COMMANDS.items()]
+    return "The following monitor commands are supported:\n" + "".join(lines)
 
 
 @_command("exit", "end the server")
@@ -52,32 +55,56 @@ def leave(session: Session, words: Sequence[str]) -> str:
     return ""
 
 
-def _switch_channels(words: Sequence[str], *channels: str) -> str:
+def _switch_channels(words: Sequence[str], what: str, *channels: str) -> str:
+    """`what`: gdbserver's words for the output that is switched."""
     if list(words) not in (["0"], ["1"]):
         return "The value is 0 or 1.\n"
     for name in channels:
         logs.CHANNELS[name].enabled = words[0] == "1"
-    return f"Log channels {', '.join(channels)}: {'on' if words[0] == '1' else 'off'}.\n"
+    return f"{what} output {'enabled' if words[0] == '1' else 'disabled'}.\n"
 
 
 @_command("set debug", "0 or 1: log ptrace and events")
 def set_debug(session: Session, words: Sequence[str]) -> str:
-    return _switch_channels(words, "ptrace", "events")
+    return _switch_channels(words, "Debug", "ptrace", "events")
 
 
 @_command("set remote-debug", "0 or 1: log packets")
 def set_remote_debug(session: Session, words: Sequence[str]) -> str:
-    return _switch_channels(words, "packets")
+    return _switch_channels(words, "Protocol debug", "packets")
 
 
 @_command("set debug-hw-points", "0 or 1: log breakpoints and watchpoints")
 def set_debug_hardware(session: Session, words: Sequence[str]) -> str:
-    return _switch_channels(words, "breakpoints")
+    return _switch_channels(words, "H/W point debugging", "breakpoints")
 
 
 @_command("set event-loop-debug", "0 or 1: log events")
 def set_event_loop_debug(session: Session, words: Sequence[str]) -> str:
-    return _switch_channels(words, "events")
+    return _switch_channels(words, "Event loop debug", "events")
+
+
+DEBUG_FORMATS = {
+    "all": (True, "All extra debug format options enabled.\n"),
+    "none": (False, "All extra debug format options disabled.\n"),
+    "timestamp": (True, "Timestamps will be added to debug output.\n"),
+}
+
+
+@_command("set debug-format", "all, none or timestamp: what each line of the log begins with")
+def set_debug_format(session: Session, words: Sequence[str]) -> str:
+    names = [name for name in ",".join(words).split(",") if name]
+    unknown = [name for name in names if name not in DEBUG_FORMATS]
+    if unknown or not names:
+        return f'Unknown debug-format argument: "{",".join(unknown)}"\n'
+    stamped, answer = DEBUG_FORMATS[names[-1]]
+    logs.stamp(stamped)
+    return answer
+
+
+@_command("set libthread-db-search-path", "accepted: thread-local variables are found without libthread_db")
+def set_thread_library_path(session: Session, words: Sequence[str]) -> str:
+    return f"libthread-db-search-path set to `{' '.join(words)}'\n"
 
 
 @_command("set debug-file", "a path: where the log goes; without one to stderr")

@@ -95,6 +95,26 @@ def _thread_lines(session: Session, process: Process) -> Iterable[str]:
         yield f'<thread id="{session.dialect.thread_id(process.pid, tid)}"{core}{name}/>\n'
 
 
+@_readable("osdata")
+def host_tables(session: Session, annex: str) -> bytes:
+    """The machine in tables: the annex names one, without it they are listed. gdb takes an empty object for "no such
+    table"."""
+    backend = session.backend
+    if not annex:
+        return _host_table("types", ("Type", "Description", "Title"), backend.host_tables())
+    table = backend.host_table(annex)
+    return b"" if table is None else _host_table(annex, *table)
+
+
+def _host_table(name: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    heads = [f'<column name="{_escape(one)}">' for one in columns]
+    items = [
+        "".join([f"{head}{_escape(value)}</column>" for head, value in zip(heads, row, strict=False)]) for row in rows
+    ]
+    body = "".join([f"<item>{item}</item>" for item in items])
+    return f'<osdata type="{_escape(name)}">\n{body}</osdata>\n'.encode()
+
+
 @_readable("exec-file")
 def exec_file(session: Session, annex: str) -> bytes:
     """The annex is the process in hexadecimal; empty: the present one."""

@@ -12,6 +12,8 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
+from time import monotonic
 from typing import Protocol
 
 from pydbgserver import logs
@@ -49,6 +51,9 @@ _ENDINGS = frozenset({ProcessExited, Execed})
 RESUME_BUDGET_US = 300
 """How long a resume waits for its stop before the server loop takes over: several times a single step (15 us), a
 fifth of what a person notices in a hundred steps."""
+
+GOES_ON_BY_ITSELF = 0.2
+"""Seconds in which nobody reads a stop and types a command: a resume within them was not asked for by the user."""
 
 # gdbserver's names for --disable-packet, and the packets each of them takes away.
 DISABLED_PACKETS = {
@@ -201,7 +206,8 @@ class Session:
             thread_key="Tthread" not in options.disabled_packets, details="T" not in options.disabled_packets
         )
         self._budget_us = options.resume_budget_us
-        self._interrupt_next = False
+        self._interrupt_next = 0.0
+        """Until when (time.monotonic) a resume is stopped at once by an interrupt that came before it."""
         self._reported_at = 0
         """What `packets` was when the last stop was reported."""
         self._unidentified = True
@@ -382,7 +388,9 @@ class Session:
         if self._process is None and not self.backend.processes:
             raise NoSuchProcess
         if self._interrupt_next:
-            return self._stop_before_running(actions)
+            until, self._interrupt_next = self._interrupt_next, 0.0
+            if monotonic() < until:
+                return self._stop_before_running(actions)
         if self.stops.waiting:
             event = self.stops.next_waiting(actions, self._still_true)
             if event is not None:
@@ -397,7 +405,6 @@ class Session:
         return NO_REPLY
 
     def _stop_before_running(self, actions: Sequence[ResumeAction]) -> bytes:
-        self._interrupt_next = False
         process, tid = self.find_thread(ThreadId(None, ANY))
         self.stops.owe_signals(actions)
         return self._report(Interrupted(process.pid, tid))
@@ -420,10 +427,11 @@ class Session:
     def interrupt(self) -> None:
         """The client's interrupt.
 
-        While stopped there are two cases. The first thing to come after a stop reply was sent before the client read
-        that reply: what it asks for has happened, and it is dropped. One that follows other packets is meant for the
-        resume to come: gdb 13 sends it before vCont when Ctrl-C is pressed while it still inserts breakpoints.
-        gdbserver stops that resume at once.
+        While stopped there are two cases. One that follows other packets is meant for the resume to come: gdb 13 sends
+        it before vCont when Ctrl-C is pressed while it still inserts breakpoints. gdbserver stops that resume at once.
+        The first thing to come after a stop reply was sent before the client read that reply. What it asks for has
+        happened, and it is dropped, unless gdb goes on by itself (a software watchpoint, a false condition): then its
+        user is still waiting for the stop.
 
         A wait for a program to start is given up.
         """
@@ -434,7 +442,9 @@ class Session:
         elif self.running:
             self.backend.interrupt()
         elif self.packets > self._reported_at:
-            self._interrupt_next = True
+            self._interrupt_next = inf
+        elif self.dialect.is_gdb and not isinstance(self.stops.last, Interrupted):
+            self._interrupt_next = monotonic() + GOES_ON_BY_ITSELF
 
     def stop_reply(self) -> bytes:
         """What `?` asks for: the last stop once more, without side effects. Raises `TargetRunning`."""

@@ -8,7 +8,7 @@ capability (`pydbgserver.target.capabilities`), asked for once with
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
@@ -191,6 +191,14 @@ class Backend(ABC):
     def processes_named(self, name: str) -> Sequence[int]:
         """The ids of the processes whose program has this base name. Asked again and again while one is waited for."""
         return [one.pid for one in self.list_processes() if one.name.rpartition("/")[2] == name]
+
+    def host_tables(self) -> Sequence[tuple[str, ...]]:
+        """(name, description, title) of the tables in which the machine can be shown; none by default."""
+        return ()
+
+    def host_table(self, name: str) -> tuple[tuple[str, ...], Iterable[tuple[str, ...]]] | None:
+        """The names of the columns and the rows of one of `host_tables`; None if there is no such table."""
+        return None
 
     @abstractmethod
     def set_options(self, options: RunOptions) -> None:

@@ -107,7 +107,10 @@ class SharedLibraries(ABC):
 
     @abstractmethod
     def libraries(self) -> tuple[int, Sequence[LoadedLibrary]]:
-        """(address of the main link map, entries without the main program); (0, ()) while there are none yet."""
+        """(address of the main link map, entries without the main program); (0, ()) while there are none yet.
+
+        Raises `Unsupported` for a program whose loader leaves no list where it can be found (a static one).
+        """
 
     @abstractmethod
     def load_address(self, path: str) -> int | None:

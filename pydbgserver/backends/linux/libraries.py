@@ -49,14 +49,17 @@ def auxv_entries(layout: Layout, auxv: bytes) -> dict[int, int]:
 
 
 def find_dynamic(layout: Layout, auxv: bytes, read: ReadMemory) -> int:
-    """Address of the main program's dynamic section, 0 for a static one."""
+    """Address of the main program's dynamic section, 0 for a static one and for the loader run as a program, neither
+    of which has PT_PHDR."""
     entries = auxv_entries(layout, auxv)
     table, size, count = (entries.get(kind, 0) for kind in (AT_PHDR, AT_PHENT, AT_PHNUM))
     if not table or not size:
         return 0
     headers = read(table, size * count)
     parsed = [struct.unpack_from(layout.program_header, headers, index * size) for index in range(len(headers) // size)]
-    bias = next((table - vaddr for kind, vaddr, _ in parsed if kind == PT_PHDR), 0)
+    bias = next((table - vaddr for kind, vaddr, _ in parsed if kind == PT_PHDR), None)
+    if bias is None:
+        return 0
     return next((bias + vaddr for kind, vaddr, _ in parsed if kind == PT_DYNAMIC), 0)
 
 

@@ -153,7 +153,7 @@ def _owners(one: dict[str, str]) -> Row:
 def _shared_memory() -> Iterator[Row]:
     for one in _ipc("shm"):
         try:
-            creator = _command(int(one["cpid"]))
+            creator = _name(int(one["cpid"]))
         except NoSuchProcess:
             creator = ""
         yield one["key"], one["shmid"], one["perms"], one["size"], creator, one["nattch"], *_owners(one)

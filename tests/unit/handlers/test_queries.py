@@ -203,9 +203,11 @@ def monitor(talk: Conversation, command: str) -> str:
 
 def test_monitor_shows_things() -> None:
     talk = gdb()
-    assert "monitor" not in monitor(talk, "help") and "set debug" in monitor(talk, "help")
-    assert monitor(talk, "nonsense").startswith("Unknown monitor command.\n")
-    assert monitor(talk, "") == monitor(talk, "nonsense")
+    assert monitor(talk, "help").startswith("The following monitor commands are supported:\n  help ")
+    for command in ("nonsense", ""):
+        assert monitor(talk, command) == "E01"
+        words = bytes.fromhex(talk.session.outbox.pop()[1:].decode()).decode()
+        assert words == "Unknown monitor command.\n\n" + monitor(talk, "help")
     assert "/usr/bin/program" in monitor(talk, "maps")
     assert monitor(talk, "threads") == "100 100 program 0x401000 InitialStop\n"
     assert "SIGSEGV" in monitor(talk, "signals")
@@ -228,3 +230,28 @@ def test_monitor_exit_ends_the_server() -> None:
     talk = gdb()
     assert monitor(talk, "exit") == "OK"
     assert talk.session.exit_requested and talk.session.ended
+
+
+def test_monitor_says_what_gdbserver_says() -> None:
+    talk = gdb()
+    try:
+        assert monitor(talk, "set debug 1") == "Debug output enabled.\n"
+        assert monitor(talk, "set debug 0") == "Debug output disabled.\n"
+        assert monitor(talk, "set debug-format timestamp") == "Timestamps will be added to debug output.\n"
+        assert monitor(talk, "set debug-format all,wrong") == 'Unknown debug-format argument: "wrong"\n'
+        assert monitor(talk, "set libthread-db-search-path /x y") == "libthread-db-search-path set to `/x y'\n"
+    finally:
+        assert monitor(talk, "set debug-format none").startswith("All extra debug format options disabled")
+
+
+def test_the_machine_in_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = gdb()
+    rows = [("1", 'a "b" <c>'), ("2", "x\ny")]
+    monkeypatch.setattr(talk.backend, "host_tables", lambda: [("things", "Listing of all things", "Things")])
+    monkeypatch.setattr(talk.backend, "host_table", lambda name: (("id", "name"), rows) if name == "things" else None)
+    assert '<column name="Title">Things</column>' in talk.ask("qXfer:osdata:read::0,1000")
+    assert talk.ask("qXfer:osdata:read:things:0,1000") == (
+        'l<osdata type="things">\n<item><column name="id">1</column>'
+        '<column name="name">a &quot;b&quot; &lt;c&gt;</column></item><item><column name="id">2</column><column name="name">x?y</column></item></osdata>\n'
+    )
+    assert talk.ask("qXfer:osdata:read:nothing:0,1000") == "l"

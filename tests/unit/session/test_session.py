@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from pydbgserver.rsp.registry import REGISTRY
@@ -117,6 +119,17 @@ def test_an_interrupt_that_lost_the_race_against_a_stop_is_dropped() -> None:
     talk.session.interrupt()
     assert talk.poll() is None
     assert talk.ask("?").startswith("T0b")
+
+
+def test_an_interrupt_is_kept_for_a_client_that_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gdb steps for a software watchpoint; its user has seen none of the stops."""
+    for seconds, answer in ((0.1, "T02"), (1.0, "T0b")):
+        talk = gdb(script=[Stop(StepDone(PID, PID)), Stop(SignalStop(PID, PID, 11))])
+        clock = iter((10.0, 10.0 + seconds))
+        monkeypatch.setattr("pydbgserver.session.session.monotonic", partial(next, clock))
+        assert talk.ask("vCont;s:p64.64").startswith("T05")
+        talk.session.interrupt()
+        assert talk.ask("vCont;s:p64.64").startswith(answer)
 
 
 def test_the_last_stop_can_be_asked_for_again_and_again() -> None:
