@@ -252,6 +252,7 @@ def test_the_machine_in_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert '<column name="Title">Things</column>' in talk.ask("qXfer:osdata:read::0,1000")
     assert talk.ask("qXfer:osdata:read:things:0,1000") == (
         'l<osdata type="things">\n<item><column name="id">1</column>'
-        '<column name="name">a &quot;b&quot; &lt;c&gt;</column></item><item><column name="id">2</column><column name="name">x?y</column></item></osdata>\n'
+        '<column name="name">a &quot;b&quot; &lt;c&gt;</column></item>'
+        '<item><column name="id">2</column><column name="name">x?y</column></item></osdata>\n'
     )
     assert talk.ask("qXfer:osdata:read:nothing:0,1000") == "l"
