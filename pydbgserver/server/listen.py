@@ -161,7 +161,7 @@ def _tcp(endpoint: Endpoint) -> Listener:
         made.listen(1)
     except OSError as error:
         made.close()
-        raise UsageError(f"Can't bind address {text}: {error.strerror}.") from None
+        raise UsageError(f"Can't bind address: {error.strerror}.") from None
     return SocketListener(made)
 
 

@@ -110,7 +110,7 @@ def test_a_busy_port_is_found_before_the_program_is_started() -> None:
     ended = run(f":{busy.port} ./no-such-program")
     busy.close()
     assert ended.returncode == 1
-    assert ended.stderr == f"Can't bind address :{busy.port}: Address already in use.\nExiting\n"
+    assert ended.stderr == "Can't bind address: Address already in use.\nExiting\n"
 
 
 def run(line: str) -> subprocess.CompletedProcess[str]:

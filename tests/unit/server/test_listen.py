@@ -69,7 +69,7 @@ def test_everybody_is_bound_only_when_asked_for() -> None:
 
 def test_a_busy_port_is_one_clear_line() -> None:
     first = open_listener(parse_comm(":0"))
-    with pytest.raises(UsageError, match=r"^Can't bind address :\d+: Address already in use\.$"):
+    with pytest.raises(UsageError, match=r"^Can't bind address: Address already in use\.$"):
         open_listener(parse_comm(f":{first.port}"))
     first.close()
 

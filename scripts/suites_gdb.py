@@ -1,0 +1,194 @@
+"""gdb's own test suite, run against this server and against gdbserver, compared test by test.
+
+Needs Debian's packages gdb, gdbserver, dejagnu, gcc and g++. The sources, outside this repository:
+
+  apt-get source gdb        (with a deb-src line in apt's sources; tar xf gdb_13.1.orig.tar.xz is enough)
+
+and then `scripts/peer_suites gdb --sources gdb-13.1 --part server`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from suites_page import replace_section
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS, PEER = "ours", "gdbserver"
+BOARDS = ("native-extended-gdbserver", "native-gdbserver", "native-stdio-gdbserver")
+PART_SECONDS = 3600
+
+
+def _base(names: str) -> tuple[str, ...]:
+    return tuple(f"gdb.base/{name}*.exp" for name in names.split())
+
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "server": ("gdb.server/*.exp",),
+    "processes": _base("attach foll- catch- fork vfork exec multi-"),
+    "signals and steps": _base("sig step watch until return range auxv hook gcore info"),
+    "breakpoints and calls": _base(
+        "break call display non random check kill detach dprintf disp-step dup env ending inferior interrupt jump long "
+        "nextoverexit solib startup term hb f j reread run valgrind write"
+    ),
+    "base": ("gdb.base/*.exp",),
+}
+"""Which files below gdb/testsuite a part has; "base" is the whole folder and takes half an hour."""
+
+NON_STOP = "non-stop mode is not there yet"
+NON_STOP_FILES = "run-control-while-bg-execution|run-attach-while-running|inferior-died|dprintf-non-stop"
+REASONS = (
+    (r"(non-stop|non_stop|t_nonstop|nonstop|target-non-stop|target_non_stop)[= ](on|1|non-stop)", NON_STOP),
+    (r"^gdb\.base/fork-running-state\.exp: .*: non-stop:", NON_STOP),
+    (rf"^gdb\.base/({NON_STOP_FILES})\.exp", NON_STOP),
+    (r"dprintf.*agent|^gdb\.base/dprintf-bp-same-addr", "breakpoint commands in the server are not there yet"),
+    (r"^gdb\.server/no-thread-db\.exp: print foo", "thread-local variables are found without libthread_db, too"),
+    (r"^gdb\.server/non-existing-program\.exp", "one line of our own says why the program cannot be started"),
+    (r"^gdb\.base/break-main-file-remove-fail\.exp", "removing a breakpoint from memory that is gone is no error"),
+)
+"""What is known about tests that only the peer passes: by a pattern of their names."""
+
+Results = dict[str, str]
+
+
+def our_command(work: Path) -> Path:
+    """A command for this source tree that leaves the environment of what it starts alone."""
+    command = work / "pydbgserver"
+    words = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pydbgserver.__main__ import main; sys.exit(main())"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{words}" "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    return command
+
+
+def run(sources: Path, work: Path, server: str, board: str, part: str) -> Results:
+    """Run one part; what the suite wrote stays below `work`."""
+    suite = sources / "gdb" / "testsuite"
+    folder = work / f"{server}-{board}-{part.replace(' ', '-')}"
+    for name in ("gdb.server", "gdb.base", "outputs", "cache"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "lib").mkdir(exist_ok=True)
+    (folder / "site.exp").write_text(_site(suite), encoding="utf-8")
+    files = [str(file.relative_to(suite)) for pattern in PARTS[part] for file in sorted(suite.glob(pattern))]
+    binary = "/usr/bin/gdbserver" if server == PEER else str(our_command(work))
+    command = ["runtest", "--tool", "gdb", "GDB=/usr/bin/gdb", f"GDBSERVER={binary}", f"--target_board={board}", *files]
+    started = time.monotonic()
+    with (folder / "said").open("wb") as said:
+        subprocess.run(
+            command, cwd=folder, stdout=said, stderr=said, env={**os.environ, "TMPDIR": str(folder)},
+            timeout=PART_SECONDS, check=False,
+        )  # fmt: skip
+    found = results(folder / "gdb.sum")
+    print(f"{server}, {part}: {dict(Counter(found.values()))}, {time.monotonic() - started:.0f} s", flush=True)
+    return found
+
+
+def _site(suite: Path) -> str:
+    """What the suite's configure would write."""
+    triplet = f"{os.uname().machine}-pc-linux-gnu"
+    lines = [f"set {name}_triplet {triplet}" for name in ("host", "target", "build")]
+    lines += [f"set target_alias {triplet}", f"set srcdir {suite.resolve()}", "set tool gdb", "set enable_libctf yes"]
+    lines += ["source ${srcdir}/lib/append_gdb_boards_dir.exp"]
+    return "\n".join(lines) + "\n"
+
+
+def results(summary: Path) -> Results:
+    """By name, what became of each test; a name that comes again gets a number."""
+    found: Results = {}
+    seen: Counter[str] = Counter()
+    text = summary.read_text(encoding="utf-8", errors="replace")
+    pattern = r"^(PASS|FAIL|KFAIL|XFAIL|UNRESOLVED|UNTESTED|UNSUPPORTED|KPASS|XPASS): (.*)$"
+    for result, name in re.findall(pattern, text, re.MULTILINE):
+        seen[name] += 1
+        found[name if seen[name] == 1 else f"{name} #{seen[name]}"] = result
+    return found
+
+
+def missing(ours: Mapping[str, str], peer: Mapping[str, str]) -> list[str]:
+    """The tests that only the peer passes."""
+    return [name for name, result in peer.items() if result == "PASS" and ours.get(name) != "PASS"]
+
+
+def reason(name: str) -> str:
+    """Why this test is not passed; "" if nothing is known."""
+    return next((words for pattern, words in REASONS if re.search(pattern, name)), "")
+
+
+def section(stored: Mapping[str, Mapping[str, Results]]) -> str:
+    """The page's text: a table of the parts, then each missing test with its reason."""
+    lines = ["gdb 13.1's test suite (`scripts/peer_suites gdb`), the peer is gdbserver 13.1.", ""]
+    lines += ["| part | gdbserver passes | this server | of those missing | without non-stop mode |"]
+    lines += ["| --- | ---: | ---: | ---: | ---: |"]
+    lists: list[str] = []
+    for part, by_server in stored.items():
+        ours, peer = by_server.get(OURS, {}), by_server.get(PEER, {})
+        lost = missing(ours, peer)
+        others = [name for name in lost if reason(name) != NON_STOP]
+        counts = [Counter(one.values())["PASS"] for one in (peer, ours)]
+        lines.append(f"| {part} | {counts[0]} | {counts[1]} | {len(lost)} | {len(others)} |")
+        lists += [f"\n### {part}: what only gdbserver passes\n", *_grouped(lost)]
+    return "\n".join([*lines, *lists])
+
+
+def _grouped(names: Iterable[str]) -> list[str]:
+    """One line for each file and reason; the names only where no whole group has one reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        groups.setdefault((name.split(":")[0], reason(name)), []).append(name.partition(": ")[2])
+    lines = []
+    for (file, why), tests in groups.items():
+        which = f"{len(tests)} tests" if why == NON_STOP or len(tests) > 8 else ", ".join(f"`{one}`" for one in tests)
+        lines.append(f"- {file}: {which}: {why or 'not looked into yet'}")
+    return lines or ["- nothing"]
+
+
+def show(ours: Results, peer: Results) -> None:
+    """What only the peer passes, by name."""
+    for name in missing(ours, peer):
+        print(f"  {ours.get(name, 'not run')}: {name}" + (f" ({reason(name)})" if reason(name) else ""))
+
+
+def arguments(words: Sequence[str]) -> argparse.Namespace:
+    """The options."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="peer_suites gdb", description=__doc__, formatter_class=form)
+    parser.add_argument("--sources", type=Path, help="the unpacked folder gdb-13.1")
+    parser.add_argument("--work", type=Path, default=Path("peer-suites-gdb"), help="a folder for what the suite writes")
+    parser.add_argument("--part", action="append", choices=PARTS, help="which tests; may be given again")
+    parser.add_argument("--board", choices=BOARDS, default=BOARDS[0])
+    parser.add_argument("--server", choices=(OURS, PEER), action="append", help="only this one")
+    parser.add_argument("--page", action="store_true", help="write docs/conformance.md from all results in --work")
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the parts, and print what only the peer passes; 1 if that is anything."""
+    options = arguments(words)
+    work: Path = options.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    path = work / f"results-{options.board}.json"
+    stored: dict[str, dict[str, Results]] = json.loads(path.read_text()) if path.exists() else {}
+    for part in options.part or ():
+        if options.sources is None:
+            print(__doc__, file=sys.stderr)
+            return 2
+        for server in options.server or (PEER, OURS):
+            stored.setdefault(part, {})[server] = run(options.sources, work, server, options.board, part)
+            path.write_text(json.dumps(stored, indent=1))
+    lost = 0
+    for part, by_server in stored.items():
+        if {OURS, PEER} <= by_server.keys():
+            print(f"{part}: passed by the peer alone:")
+            show(by_server[OURS], by_server[PEER])
+            lost += len(missing(by_server[OURS], by_server[PEER]))
+    if options.page:
+        replace_section("gdb", section(stored))
+    return int(lost > 0)
