@@ -26,6 +26,7 @@ from pydbgserver.target.events import (
     Execed,
     Forked,
     Interrupted,
+    NoneResumed,
     ProcessExited,
     SignalStop,
     StepDone,
@@ -144,6 +145,11 @@ def _gdb_exec(session: Session, event: Execed) -> str:
     return f"T05exec:{_hex_text(event.path)};"
 
 
+def _gdb_none_resumed(session: Session, event: NoneResumed) -> str:
+    """For a client that does not know ``N``: a stop without a signal."""
+    return "T00"
+
+
 def _gdb_thread_started(session: Session, event: ThreadStarted) -> str:
     return "T05create:;"
 
@@ -160,12 +166,15 @@ _GDB_FORMS: dict[type[ThreadEvent], Callable[[Session, Any], str]] = {
     VforkDone: _gdb_vfork_done,
     Execed: _gdb_exec,
     ThreadStarted: _gdb_thread_started,
+    NoneResumed: _gdb_none_resumed,
 }
 
 
 def _for_gdb(session: Session, event: ThreadEvent) -> bytes:
     """``T`` signal, event key, registers, thread: gdbserver's order. `core:` is in the threads object only, since
     finding the processor costs a read of /proc."""
+    if event.__class__ is NoneResumed and session.dialect.no_resumed:
+        return b"N"
     thread = session.dialect.thread_id(event.pid, event.tid)
     make = _GDB_FORMS.get(event.__class__)
     if make is None:

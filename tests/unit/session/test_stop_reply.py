@@ -12,6 +12,7 @@ from pydbgserver.target.events import (
     Execed,
     Forked,
     Interrupted,
+    NoneResumed,
     ProcessExited,
     SignalStop,
     StepDone,
@@ -174,3 +175,11 @@ def test_disabled_forms() -> None:
     assert "thread:" not in talk.ask("?")
     talk = Conversation(SimProcess(PID), options=SessionOptions(disabled_packets=frozenset({"T"})), before=[GDB13])
     assert talk.ask("?") == "S05"
+
+
+def test_when_no_thread_is_left_that_runs() -> None:
+    """Only a gdb that says so knows ``N``; lldb would end the session at it."""
+    script = [Stop(NoneResumed(PID, PID))]
+    assert gdb(script=script).ask("vCont;c:p64.64") == "N"
+    assert gdb(script=script, hello="qSupported:vContSupported+").ask("vCont;c:p64.64").startswith("T00")
+    assert lldb(script=script).ask("vCont;c:p64.64").startswith("T00thread:p64.64;")
