@@ -50,7 +50,9 @@ REASONS = (
     (r"(non-stop|non_stop|t_nonstop|nonstop|target-non-stop|target_non_stop)[= ](on|1|non-stop)", NON_STOP),
     (r"^gdb\.base/fork-running-state\.exp: .*: non-stop:", NON_STOP),
     (rf"^gdb\.base/({NON_STOP_FILES})\.exp", NON_STOP),
+    (r"break cond on target", "conditions in the server are not there yet"),
     (r"dprintf.*agent|^gdb\.base/dprintf-bp-same-addr", "breakpoint commands in the server are not there yet"),
+    (r"^gdb\.base/step-over-exit", "not mended yet: the parent of two followed children does not reach its breakpoint"),
     (r"^gdb\.server/no-thread-db\.exp: print foo", "thread-local variables are found without libthread_db, too"),
     (r"^gdb\.server/non-existing-program\.exp", "one line of our own says why the program cannot be started"),
     (r"^gdb\.base/break-main-file-remove-fail\.exp", "removing a breakpoint from memory that is gone is no error"),
@@ -125,7 +127,7 @@ def reason(name: str) -> str:
 def section(stored: Mapping[str, Mapping[str, Results]]) -> str:
     """The page's text: a table of the parts, then each missing test with its reason."""
     lines = ["gdb 13.1's test suite (`scripts/peer_suites gdb`), the peer is gdbserver 13.1.", ""]
-    lines += ["| part | gdbserver passes | this server | of those missing | without non-stop mode |"]
+    lines += ["| part | gdbserver passes | this server passes | missing | of those for other reasons than non-stop mode |"]
     lines += ["| --- | ---: | ---: | ---: | ---: |"]
     lists: list[str] = []
     for part, by_server in stored.items():
