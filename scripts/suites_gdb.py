@@ -127,7 +127,7 @@ def reason(name: str) -> str:
 def section(stored: Mapping[str, Mapping[str, Results]]) -> str:
     """The page's text: a table of the parts, then each missing test with its reason."""
     lines = ["gdb 13.1's test suite (`scripts/peer_suites gdb`), the peer is gdbserver 13.1.", ""]
-    lines += ["| part | gdbserver passes | this server passes | missing | of those for other reasons than non-stop mode |"]
+    lines += ["| part | gdbserver passes | this server passes | missing | but for non-stop mode |"]
     lines += ["| --- | ---: | ---: | ---: | ---: |"]
     lists: list[str] = []
     for part, by_server in stored.items():
