@@ -52,7 +52,7 @@ REASONS = (
     (rf"^gdb\.base/({NON_STOP_FILES})\.exp", NON_STOP),
     (r"break cond on target", "conditions in the server are not there yet"),
     (r"dprintf.*agent|^gdb\.base/dprintf-bp-same-addr", "breakpoint commands in the server are not there yet"),
-    (r"^gdb\.base/step-over-exit", "not mended yet: the parent of two followed children does not reach its breakpoint"),
+    (r"^gdb\.base/step-over-exit", "gdb itself waits for ever unless the server evaluates conditions"),
     (r"^gdb\.server/no-thread-db\.exp: print foo", "thread-local variables are found without libthread_db, too"),
     (r"^gdb\.server/non-existing-program\.exp", "one line of our own says why the program cannot be started"),
     (r"^gdb\.base/break-main-file-remove-fail\.exp", "removing a breakpoint from memory that is gone is no error"),
