@@ -13,7 +13,7 @@ import trio
 from pydbgserver.rsp.codec import checksum
 from pydbgserver.rsp.transcript import Line, Mark, Transcript, console_text
 from pydbgserver.server.listen import Link, Listener
-from pydbgserver.transcripts.matching import Matcher, Rules
+from pydbgserver.transcripts.matching import IGNORE, OUTPUT, Matcher, Rules
 from pydbgserver.transcripts.tap import Tap
 
 TIMEOUT = 10.0
@@ -121,7 +121,9 @@ class Player:
     def __init__(self, transcript: Transcript, peer: Peer, settings: Settings) -> None:
         self._transcript = transcript
         self._peer = peer
-        self._matcher = Matcher(Rules(transcript, exact=settings.exact))
+        rules = Rules(transcript, exact=settings.exact)
+        self._matcher = Matcher(rules)
+        self._compare_output = rules.treatment(OUTPUT) != IGNORE
         self._request: bytes | None = None
         self._sent: bytes | None = None
         self._before_us = 0
@@ -145,7 +147,7 @@ class Player:
                 self._before_us = line.time_us
         except Broken as broken:
             self.result.broken = f"{self._transcript.file}:{number}: {broken}"
-        if not self.result.broken and bytes(self._printed) != bytes(self._peer.printed):
+        if self._compare_output and not self.result.broken and bytes(self._printed) != bytes(self._peer.printed):
             self._differ(number, None, bytes(self._printed), bytes(self._peer.printed), "other output")
         return self.result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Mapping
 from time import perf_counter_ns
@@ -21,12 +22,50 @@ from pydbgserver.rsp.transcript import (
 
 BODIES_SUFFIX = ".bodies"
 
+STEP = 256 * 1024
+"""The file grows by so many bytes at a time while it is written; the rest of the last step is cut off at the end."""
+
+
+class _Growing:
+    """A file that is written through a shared mapping: what is written stays, however this process ends, and no system
+    call is needed for it. A write() is 3 to 10 us, a round trip 25. Ended by a signal it has NULs after its text."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._end = 0
+        self._capacity = 0
+        self._map: mmap.mmap | None = None
+
+    def write(self, data: bytes) -> None:
+        """Append `data`. Raises `OSError` when the disk is full."""
+        end = self._end + len(data)
+        if end > self._capacity or self._map is None:
+            self._grow(end)
+            assert self._map is not None
+        self._map[self._end : end] = data
+        self._end = end
+
+    def _grow(self, end: int) -> None:
+        capacity = (end // STEP + 1) * STEP
+        # A mapping of blocks that the disk turns out not to have would end the process by SIGBUS.
+        os.posix_fallocate(self._descriptor, 0, capacity)
+        if self._map is not None:
+            self._map.close()
+        self._map = mmap.mmap(self._descriptor, capacity)
+        self._capacity = capacity
+
+    def close(self) -> None:
+        """Cut the file off where its text ends."""
+        if self._map is not None:
+            self._map.close()
+        os.ftruncate(self._descriptor, self._end)
+        os.close(self._descriptor)
+
 
 class Recorder:
     """One session's file, and beside it the side file as soon as there is a body for it. Raises `OSError`.
 
-    Lines go out in one write as soon as the server has said something, or nothing is said for now (`flush`): a
-    write is 2.6 us, a round trip 30.
+    Lines go out together as soon as the server has said something, or nothing is said for now (`flush`).
     """
 
     def __init__(self, path: str, header: Mapping[str, str]) -> None:
@@ -39,8 +78,9 @@ class Recorder:
         with_bodies = path + BODIES_SUFFIX
         if os.path.exists(with_bodies):
             os.unlink(with_bodies)
-        self._file = _create(path)
-        _write_all(self._file, format_header(header))
+        self._file: _Growing | None = _Growing(_create(path, os.O_RDWR))
+        self._write = self._file.write
+        self._write(format_header(header))
 
     # What the connection tells.
 
@@ -60,7 +100,7 @@ class Recorder:
             return
         now = (perf_counter_ns() - self._start) // 1000
         line = b"%d.%06d -> %s\n" % (now // 1_000_000, now % 1_000_000, escape(body))
-        _write_all(self._file, self._pending + line)
+        self._write(self._pending + line)
         self._pending = b""
 
     def mark(self, mark: Mark, body: bytes = b"") -> None:
@@ -71,17 +111,18 @@ class Recorder:
     def flush(self) -> None:
         """Write what has been received and not been answered."""
         if self._pending:
-            _write_all(self._file, self._pending)
+            self._write(self._pending)
             self._pending = b""
 
     def close(self) -> None:
         """The session is over. Twice is no error."""
-        if self._file >= 0:
+        if self._file is not None:
             self.flush()
-            os.close(self._file)
+            self._file.close()
+            self._file = None
             if self._bodies >= 0:
                 os.close(self._bodies)
-            self._file = self._bodies = -1
+                self._bodies = -1
 
     # Lines.
 
@@ -110,8 +151,8 @@ class Recorder:
         return name
 
 
-def _create(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o666)
+def _create(path: str, mode: int = os.O_WRONLY | os.O_APPEND) -> int:
+    return os.open(path, mode | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

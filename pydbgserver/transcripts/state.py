@@ -112,7 +112,8 @@ def memory_read(request: bytes) -> tuple[int, int] | None:
         address, length = READ(request[1:])
     except MalformedPacket:
         return None
-    return address, length
+    # lldb asks for no bytes at all to see whether the packet is known.
+    return (address, length) if length else None
 
 
 def memory_write(request: bytes) -> tuple[int, bytes] | None:

@@ -1,0 +1,178 @@
+"""Recording, replaying and looking, by the command line and with real clients and servers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pydbgserver.transcripts.files import load
+from pydbgserver.transcripts.html import page
+from tests.e2e import servers
+from tests.e2e.clients import GDB, LLDB, Client, ClientKind
+from tests.e2e.conftest import require_client
+from tests.programs import Programs
+
+OURS = [sys.executable, "-m", "pydbgserver"]
+CORPUS = Path(__file__).parents[1] / "transcripts" / "corpus"
+
+
+def ours(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*OURS, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=servers.server_environment(),
+    )
+
+
+def listening(*arguments: str | Path) -> servers.Server:
+    return servers._port_on_stderr([*OURS, *map(str, arguments)])
+
+
+def test_a_gdb_session_with_gdbserver_through_the_proxy_and_then_against_ours(
+    program: Programs, tmp_path: Path
+) -> None:
+    require_client("gdb")
+    path, transcript = program("loop"), tmp_path / "session.rsp"
+    target = servers._port_on_stderr([servers.find(["gdbserver"]) or "gdbserver", "--once", "127.0.0.1:0", str(path)])
+    proxy = listening("proxy", "127.0.0.1:0", f"127.0.0.1:{target.port}", "--record", transcript)
+    client = Client(GDB, servers.find(GDB.executables) or "gdb", tmp_path, path)
+    try:
+        client.command("set sysroot /")
+        client.command(GDB.connect.format(port=proxy.port))
+        client.command("break tick")
+        assert "tick (i=0)" in client.command("continue")
+        client.command("kill")
+        assert servers.ended_within(proxy.process, servers.WAIT)
+    finally:
+        client.close()
+        proxy.close()
+        target.close()
+    assert len(load(str(transcript)).lines) > 100
+    server = servers.start_server("gdb", [path], command=OURS)
+    try:
+        said = ours("replay", transcript, "--server", f"127.0.0.1:{server.port}")
+    finally:
+        server.close()
+    assert said.returncode == 1, said.stderr
+    assert said.stdout.startswith(f"first difference: {transcript}:")
+    assert "missing: " in said.stdout, "the features of gdbserver that we have not"
+    assert "+-> " in said.stdout
+    assert " replies compared, " in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "stop", "then"),
+    [
+        (GDB, "break main", "Breakpoint 1, main", ("next", "step", "stepi", "next")),
+        (LLDB, "breakpoint set -n main", "stop reason = breakpoint 1.1", ("next", "step", "stepi", "next")),
+    ],
+    ids=["gdb", "lldb"],
+)
+def test_a_client_debugs_a_recording(
+    kind: ClientKind, before: str, stop: str, then: tuple[str, ...], program: Programs, tmp_path: Path
+) -> None:
+    """There is no target: what the client sees comes from the file."""
+    require_client(kind.name)
+    server = listening("replay", CORPUS / f"{kind.name}-pydbgserver-step.rsp", "--client", "127.0.0.1:0")
+    client = Client(kind, servers.find(kind.executables) or kind.name, tmp_path, program("loop"))
+    try:
+        if kind is GDB:
+            client.command("set sysroot /")
+        client.command(kind.connect.format(port=server.port))
+        client.command(before)
+        assert stop in client.command("continue")
+        said = [client.command(line) for line in then]
+        assert "ready" in said[1]
+        client.command("kill" if kind is GDB else "process kill")
+    finally:
+        client.close()
+    try:
+        assert servers.ended_within(server.process, servers.WAIT), "a client that goes ends the replay"
+    finally:
+        server.close()
+
+
+def test_record_in_both_styles(program: Programs, tmp_path: Path) -> None:
+    from pydbgserver.testing.client import connect
+
+    for style in ("gdb", "lldb"):
+        transcript = tmp_path / f"{style}.rsp"
+        command = [*OURS, *(["gdbserver"] if style == "lldb" else [])]
+        server = servers.start_server(style, [program("loop")], options=["--record", str(transcript)], command=command)
+        try:
+            with connect("127.0.0.1", server.port) as client:
+                current = client.request("qC")
+                client.send("k")
+            assert servers.ended_within(server.process, servers.WAIT)
+        finally:
+            server.close()
+        recorded = load(str(transcript))
+        assert [line.text for line in recorded.lines[2:5]] == ["<- qC", f"-> {current.decode()}", "<- k"]
+        assert recorded.header["arch"] == "i386:x86-64"
+
+
+def test_what_cannot_be_read(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.rsp"
+    bad.write_text("pydbgserver transcript 1\n\n0.000000 <- qC\nnonsense\n")
+    for arguments in (("show", bad), ("replay", bad, "--server", "127.0.0.1:1"), ("replay", bad, "--client", ":0")):
+        said = ours(*arguments)
+        assert (said.returncode, said.stdout) == (2, "")
+        assert f"{bad}:4: not a line of a transcript" in said.stderr
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    good = tmp_path / "good.rsp"
+    good.write_text("pydbgserver transcript 1\n\n0.000000 <- qC\n")
+    said = ours("replay", good, "--server", str(tmp_path / "no-socket"))
+    assert said.returncode == 1
+    assert "Can't connect" in said.stderr
+
+
+def test_show() -> None:
+    path = CORPUS / "gdb-gdbserver-breakpoints.rsp"
+    said = ours("show", path)
+    assert said.returncode == 0, said.stderr
+    assert "stopped: thread" in said.stdout
+    assert "hit a breakpoint" in said.stdout
+    only = ours("show", path, "--packet", "Z0").stdout.splitlines()
+    assert only
+    assert all("insert a breakpoint" in line or "-> done" in line for line in only)
+    colored = ours("show", path, "--color", "always").stdout
+    assert "\x1b[" in colored
+    statistics = ours("show", path, "--stats").stdout
+    assert "slowest packets" in statistics
+
+
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    """A script that is added to the page clicks through it; the browser gives what has become of it."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("chromium is not installed: scripts/test installs it")
+    clicks = """<script>
+        document.querySelectorAll("#timeline .run")[1].dispatchEvent(new Event("click"));
+        document.body.dataset.run = document.querySelector(".detail").textContent;
+        const box = document.getElementById("search");
+        box.value = "insert a breakpoint"; box.dispatchEvent(new Event("input"));
+        document.body.dataset.count = document.getElementById("count").textContent;
+        [...document.querySelectorAll(".row")].find(row => row.style.display !== "none").click();
+    </script>"""
+    file = tmp_path / "page.html"
+    whole = page(load(str(CORPUS / "gdb-gdbserver-breakpoints.rsp")))
+    assert "http" not in whole.replace("http://www.w3.org/2000/svg", ""), "nothing is fetched"
+    file.write_text(whole.replace("</body>", f"{clicks}</body>"))
+    screenshot = tmp_path / "page.png"
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    said = subprocess.run([*command, "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=60).stdout
+    assert 'data-ready="yes"' in said
+    assert "vCont;" in said.partition('data-run="')[2].partition('"')[0]
+    assert said.partition('data-count="')[2].split(" of ")[0] not in ("", "0")
+    assert 'class="row detail body"' in said
+    assert "Z0," in said.partition('class="row detail body"')[2][:300]
+    subprocess.run([*command, f"--screenshot={screenshot}", file.as_uri()], capture_output=True, timeout=60, check=True)
+    assert screenshot.read_bytes().startswith(b"\x89PNG")

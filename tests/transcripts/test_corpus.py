@@ -1,0 +1,74 @@
+"""Every recorded session of a real client: read, played by its own server, given to ours on the simulated process, and
+where it was recorded with our server, played against it on a real process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import pydbgserver.handlers  # noqa: F401 - importing it registers the packets
+from pydbgserver.rsp.transcript import Mark, Transcript
+from pydbgserver.session.session import Session
+from pydbgserver.testing.sim import SimBackend, SimProcess
+from pydbgserver.transcripts.decode import line_in_words
+from pydbgserver.transcripts.files import load
+from pydbgserver.transcripts.html import page
+from pydbgserver.transcripts.play_server import RecordedServer
+from pydbgserver.transcripts.specs import packet_name
+from pydbgserver.transcripts.state import RESUMES, exchanges
+
+CORPUS = Path(__file__).with_name("corpus")
+FILES = sorted(CORPUS.glob("*.rsp"))
+SERVERS = ("pydbgserver", "gdbserver", "lldb-server")
+
+# Packets that end a session or start programs, and those whose reply waits for the target.
+NOT_SIMULATED = RESUMES | {"vFile:open", "QSetWorkingDir", "I", "vCtrlC"}
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def transcript(request: pytest.FixtureRequest) -> Transcript:
+    path: Path = request.param
+    return load(str(path))
+
+
+def test_there_are_enough() -> None:
+    assert len(FILES) >= 40
+    for client in ("gdb", "lldb"):
+        for server in SERVERS[:2] if client == "gdb" else (SERVERS[0], SERVERS[2]):
+            assert len([path for path in FILES if path.stem.startswith(f"{client}-{server}-")]) >= 10
+
+
+def test_every_packet_has_words(transcript: Transcript) -> None:
+    request = None
+    for line in transcript.lines:
+        request = line.body if line.mark is Mark.TO_SERVER else request
+        assert line_in_words(line.mark, line.body, request) or not line.body
+    assert transcript.header["program"].rpartition("/")[2] in page(transcript)
+
+
+def test_a_recorded_server_gives_every_recorded_reply(transcript: Transcript) -> None:
+    server = RecordedServer(transcript)
+    for exchange in exchanges(transcript):
+        said = [body for mark, body in server.ask(exchange.request.body) if mark is Mark.TO_CLIENT]
+        for line in exchange.answers:
+            if line.mark is Mark.INTERRUPT:
+                said += [body for _, body in server.interrupt()]
+        expected = [line.body for line in exchange.answers if line.mark is Mark.TO_CLIENT]
+        where = f"{transcript.file}:{exchange.request.number}"
+        # Memory that was written to and read again at one stop is what it is last.
+        assert [body for body in said if body[:1] != b"O" or body == b"OK"][-1:] == expected[-1:], where
+    assert not server.strays
+
+
+def test_our_session_answers_everything_once(transcript: Transcript, capfd: pytest.CaptureFixture[str]) -> None:
+    session = Session(SimBackend(SimProcess(100)))
+    for exchange in exchanges(transcript):
+        if packet_name(exchange.request.body) in NOT_SIMULATED:
+            continue
+        reply = session.dispatch(exchange.request.body)
+        where = f"{transcript.file}:{exchange.request.number}"
+        assert reply is not None, where
+        if "pydbgserver" in transcript.header["server"] and exchange.reply:
+            assert reply, f"{where}: {exchange.request.body!r} is not supported any more"
+    assert "problem" not in capfd.readouterr().err
