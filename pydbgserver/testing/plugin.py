@@ -32,11 +32,9 @@ from typing import Any
 
 import pytest
 
-from pydbgserver.options import TCP, Endpoint
 from pydbgserver.rsp.transcript import Transcript, TranscriptError
-from pydbgserver.server.listen import open_listener
 from pydbgserver.transcripts.files import load
-from pydbgserver.transcripts.play_client import Result, Settings, play
+from pydbgserver.transcripts.play_client import Result, Settings, play_address
 from pydbgserver.transcripts.report import text
 
 WAIT = 20.0
@@ -137,11 +135,7 @@ def _port(server: subprocess.Popen[bytes]) -> int:
 def check(transcript: Transcript, address: str, program: str = "") -> Result:
     """Play the client of `transcript` against the server at `address` (HOST:PORT). Raises `Differs`."""
     host, _, port = address.rpartition(":")
-    listener = open_listener(Endpoint(kind=TCP, host=host, port=int(port), connect=True))
-    try:
-        result = play(transcript, listener, Settings(program=program))
-    finally:
-        listener.close()
+    result = play_address(transcript, host, int(port), Settings(program=program))
     if result.differences or result.broken:
         raise Differs(text(result))
     return result
@@ -154,7 +148,7 @@ class TranscriptUnderTest:
         self.transcript = transcript
 
     def play(self, address: str, *, program: str = "") -> Result:
-        """Play its client against the server at `address`. Raises `Differs` and `OSError`."""
+        """Play its client against the server at `address`. Raises `Differs` and `UsageError`."""
         return check(self.transcript, address, program)
 
 

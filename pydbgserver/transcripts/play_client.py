@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import trio
 
+from pydbgserver.options import TCP, Endpoint
 from pydbgserver.rsp.codec import checksum
 from pydbgserver.rsp.transcript import Line, Mark, Transcript, console_text
-from pydbgserver.server.listen import Link, Listener
+from pydbgserver.server.listen import Link, Listener, open_listener
 from pydbgserver.transcripts.matching import IGNORE, OUTPUT, Matcher, Rules
 from pydbgserver.transcripts.tap import Tap
 
@@ -199,3 +200,12 @@ def play(transcript: Transcript, listener: Listener, settings: Settings | None =
         return Player(transcript, Peer(link, settings.timeout), settings).run()
     finally:
         link.close()
+
+
+def play_address(transcript: Transcript, host: str, port: int, settings: Settings | None = None) -> Result:
+    """Play the client of `transcript` against the server there. Raises `UsageError` if nobody listens."""
+    listener = open_listener(Endpoint(kind=TCP, host=host, port=port, connect=True))
+    try:
+        return play(transcript, listener, settings)
+    finally:
+        listener.close()
