@@ -98,13 +98,22 @@ static int take_exits(linux_stop *stops, int max) {
     return count;
 }
 
+/* Whether the kernel has the thread stopped: one that SIGKILL or an exit_group of another thread has woken is on its
+ * way to its end, and refuses requests (ptrace_check_attach) until it reports that. */
+static bool stands(const struct thread *thread) {
+    unsigned long message;
+    return thread->state == THREAD_STOPPED && !trace(PTRACE_GETEVENTMSG, thread->tid, 0, (uintptr_t)&message);
+}
+
 /* What was resumed has ended, what was not stays stopped: nothing will ever happen. */
 static bool none_resumed(void) {
     if (!tracer.awaited || tracer.running)
         return false;
     for EACH_PROCESS (process)
         if (process->live && !process->silent)
-            return true;
+            for EACH_THREAD (thread, process)
+                if (stands(thread))
+                    return true;
     return false;
 }
 
@@ -183,8 +192,14 @@ static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int6
             if (stop_complete())
                 return true;
         }
-        if (!tracer.running && !dying())
-            return tracer.stopping || none_resumed();
+        if (!tracer.running && !dying()) {
+            if (tracer.stopping)
+                return true;
+            /* What stays stopped may have reported its end since. */
+            collect_any();
+            if (!tracer.running && !dying())
+                return none_resumed();
+        }
         int64_t spent = budget_us > 0 ? now_us() - start : 0;
         if (spent >= budget_us)
             return false;

@@ -98,8 +98,6 @@ class Options(Settings):
     """--named-pipe: the same, by path."""
     new_session: bool = False
     """--setsid."""
-    record: str = ""
-    """--record: the file that gets a transcript of the session."""
     platform: bool = False
     """Platform mode: `endpoint` is for platform and debug connections alike."""
     server: bool = False
@@ -108,6 +106,8 @@ class Options(Settings):
     """--socket-file: gets the bound port or path as text, all at once."""
     port_offset: int = 0
     """--port-offset: what the reported port has on top of the bound one."""
+    record: str = ""
+    """--record: the file that gets a transcript of the session."""
 
 
 class Task(Settings):

@@ -1,12 +1,13 @@
 """lldb's own API tests, run against this server and against lldb-server, compared test by test.
 
-Needs Debian's packages lldb-19, python3-lldb-19, clang-19, python3-psutil,
-python3-pexpect, python3-packaging, make and g++. The tests come
-from the source package llvm-toolchain-19, which is fetched into the work folder with apt's own keys.
+Needs Debian's packages lldb-19, python3-lldb-19, clang-19, python3-psutil, python3-pexpect, python3-packaging, make
+and g++. The tests come from the source package llvm-toolchain-19, which is fetched into the work folder with apt's own
+keys.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -17,6 +18,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from suites_page import replace_section
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE_PACKAGE = "llvm-toolchain-19"
@@ -237,3 +240,71 @@ def store(path: Path, outcome: Outcome) -> None:
 def load(path: Path) -> Outcome:
     """The results of earlier runs."""
     return Outcome(json.loads(path.read_text())) if path.exists() else Outcome()
+
+
+def behind(ours: Outcome, peer: Outcome) -> list[str]:
+    """The tests that only the peer passes."""
+    return sorted((peer.passed() & ours.results.keys()) - ours.passed())
+
+
+def report(ours: Outcome, peer: Outcome) -> str:
+    """Markdown for docs/conformance.md: counts, and by name what only lldb-server passes."""
+    names = ("PASS", "XFAIL", "XPASS", "FAIL", "ERROR", "TIMEOUT", "UNSUPPORTED")
+    lines = [
+        "lldb 19.1.7's API tests (`scripts/peer_suites lldb`), the peer is lldb-server 19.1.7.",
+        "",
+        "| result | pydbgserver | lldb-server |",
+        "| --- | --- | --- |",
+    ]
+    lines += [f"| {name} | {ours.count(name)} | {peer.count(name)} |" for name in names]
+    ahead = behind(peer, ours)
+    for title, found in (("Only lldb-server passes", behind(ours, peer)), ("Only pydbgserver passes", ahead)):
+        lines += ["", f"{title}: {len(found) or 'none'}"]
+        lines += ["", *(f"- {name.partition(' (')[0]}" for name in found)] if found else []
+    return "\n".join(lines) + "\n"
+
+
+def selected(lldb: Path, words: Sequence[str]) -> list[Path]:
+    """The files of slices, folders or single files below lldb/test/API; all slices without words."""
+    api = lldb / "test/API"
+    folders = [folder for word in words or SLICES for folder in SLICES.get(word, (word,))]
+    found = [[api / one] if one.endswith(".py") else test_files(lldb, [one]) for one in folders]
+    return [path for paths in found for path in paths]
+
+
+def compare(words: Sequence[str], work: Path, jobs: int) -> tuple[Outcome, Outcome]:
+    """Run the tests that `words` name (see `selected`) against this checkout, and against lldb-server those whose
+    results are not kept from earlier. Gives all results kept: ours, the peer's."""
+    work.mkdir(parents=True, exist_ok=True)
+    lldb = fetch(work)
+    client = prepare_client(work)
+    servers = {"ours": our_server(work), "peer": LLVM / "bin/lldb-server"}
+    for name, server in servers.items():
+        results = work / name / "results.json"
+        results.parent.mkdir(exist_ok=True)
+        known = {test.partition(":")[0] for test in load(results).results} if name == "peer" else set()
+        wanted = [file for file in selected(lldb, words) if file.stem not in known]
+        store(results, run(lldb, client, server, work / name, wanted, jobs, said=lambda text: print(text, flush=True)))
+    return load(work / "ours/results.json"), load(work / "peer/results.json")
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the tests and print the comparison; 1 if the peer passes what this server does not."""
+    parser = argparse.ArgumentParser(
+        prog="peer_suites lldb", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, default=Path.home() / ".cache/pydbgserver-suites")
+    parser.add_argument("--jobs", type=int, default=2, help="how many files of tests are run at a time")
+    parser.add_argument("--page", action="store_true", help="write docs/conformance.md from all results in --work")
+    parser.add_argument("tests", nargs="*", help=f"slices ({', '.join(SLICES)}), or paths below lldb/test/API")
+    options = parser.parse_args(words)
+    ours, peer = compare(options.tests, options.work.resolve(), options.jobs)
+    text = report(ours, peer)
+    print(text)
+    if options.page:
+        replace_section("lldb", text)
+    return int(bool(behind(ours, peer)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

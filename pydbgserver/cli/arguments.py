@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pydbgserver.errors import UsageError
 from pydbgserver.options import Answer, Options, Task
 
 # lldb-server goes by the first letter. Whole words and single letters only, since a program may be called anything.

@@ -13,9 +13,10 @@ Usage:  pydbgserver [OPTIONS] COMM PROG [ARGS ...]
         pydbgserver proxy LISTEN TARGET --record FILE
         pydbgserver replay FILE --server COMM | --client COMM
         pydbgserver show FILE [--html OUT]
+        pydbgserver platform --server --listen [HOST]:PORT
         pydbgserver version
 
-A debug server for gdb and lldb. The first three forms are gdbserver's, the fourth is lldb-server's.
+A debug server for gdb and lldb. The first three forms are gdbserver's, the next two are lldb-server's.
 
 COMM is where the client connects:
   :PORT              this machine only; port 0 lets the kernel choose, the port is printed
@@ -71,6 +72,13 @@ After "gdbserver" (options may be anywhere before --):
   --setsid, -S                   run in a new session
   --log-channels, --log-file     as above; lldb's channel names do as well
   --native-regs                  accepted, without effect
+
+After "platform" (lldb: platform select remote-linux, then platform connect connect://HOST:PORT):
+  --listen, -L [HOST]:PORT|URL   where platform and debug connections come, all to this one port
+  --server                       go on when the first client has gone
+  --socket-file, -f PATH         write the port there
+  --port-offset, -p N            tell clients a port that is higher by N
+  --gdbserver-port, --min-gdbserver-port, --max-gdbserver-port    accepted, without effect
 """
 
 CHANNELS = ("packets", "ptrace", "events", "breakpoints")

@@ -34,7 +34,11 @@ def read_one(session: Session, number: int, tid: int | None) -> bytes:
 
 @packet("P", "number:hex '=' value:hexbytes")
 def write_one(session: Session, number: int, value: bytes, tid: int | None) -> None:
+    """gdb sets orig_rax itself before it calls a function; lldb knows nothing of it."""
     process, thread = session.stopped_thread(tid)
+    if session.dialect.is_lldb and number == process.arch.pc.number:
+        registers.jump(process, thread, value)
+        return
     registers.write_register(process, thread, number, value)
 
 

@@ -7,7 +7,8 @@ from pydbgserver.rsp.grammar import ALL, ThreadId, parse_thread
 from pydbgserver.rsp.grammar import ANY as ANY_ONE
 from pydbgserver.rsp.registry import Reply, packet
 from pydbgserver.session.session import Session
-from pydbgserver.target.api import ANY, ResumeAction, ResumeKind
+from pydbgserver.target.api import ANY, Process, ResumeAction, ResumeKind
+from pydbgserver.target.capabilities import SignalSending
 from pydbgserver.target.registers import set_pc
 
 REMEMBERED_ACTIONS = 256
@@ -125,6 +126,8 @@ def _single(session: Session, kind: ResumeKind, signal: int, address: int | None
         process, tid = session.find_thread(chosen)
     if address is not None:
         set_pc(process, tid, address)
+    if session.dialect.is_lldb and signal and chosen.tid in (ALL, ANY_ONE):
+        signal = _send(process, signal)
     actions = [ResumeAction(kind, process.pid, tid, signal)]
     if session.dialect.is_lldb:
         if kind is ResumeKind.CONTINUE:
@@ -132,6 +135,16 @@ def _single(session: Session, kind: ResumeKind, signal: int, address: int | None
     elif chosen.tid in (ALL, ANY_ONE):
         actions.append(ResumeAction(ResumeKind.CONTINUE))
     return session.resume(actions)
+
+
+def _send(process: Process, signal: int) -> int:
+    """lldb means by a signal for no thread one from outside, for which the program stops first (`process signal`).
+    Gives the signal to deliver at once instead, where a target cannot be sent one."""
+    sending = process.capability(SignalSending)
+    if sending is None:
+        return signal
+    sending.send(signal)
+    return 0
 
 
 @packet("c", "[address:hex]")

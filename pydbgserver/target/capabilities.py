@@ -137,6 +137,14 @@ class SignalInfo(ABC):
         """Replace it; it is delivered if the thread is resumed with the signal."""
 
 
+class SignalSending(ABC):
+    """Signals from outside."""
+
+    @abstractmethod
+    def send(self, signal: int) -> None:
+        """Send `signal` to the process; it stops for it as for any other signal once it runs."""
+
+
 class StandardStreams(ABC):
     """A debuggee whose terminal the server owns."""
 

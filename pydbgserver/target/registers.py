@@ -31,6 +31,20 @@ def write_register(process: Process, tid: int, number: int, value: bytes) -> Non
         process.write_regset(tid, name, new)
 
 
+RESTART_REGISTERS = frozenset({"orig_rax", "orig_eax"})
+"""What tells Linux that a thread was interrupted in a system call (its number, else -1), so that the thread goes back
+into the call when it runs (arch/x86/kernel/signal.c, handle_signal and arch_do_signal_or_restart)."""
+
+
+def jump(process: Process, tid: int, value: bytes) -> None:
+    """Set the program counter for good: a system call that was interrupted is not gone back to from there."""
+    arch = process.arch
+    write_register(process, tid, arch.pc.number, value)
+    for register in arch.registers:
+        if register.name in RESTART_REGISTERS:
+            write_register(process, tid, register.number, b"\xff" * register.width)
+
+
 def _all_sets(process: Process, tid: int) -> dict[str, bytes]:
     return {regset.name: process.read_regset(tid, regset.name) for regset in process.arch.regsets}
 

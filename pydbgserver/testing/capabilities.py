@@ -17,6 +17,7 @@ from pydbgserver.target.capabilities import (
     RegisterSnapshots,
     SharedLibraries,
     SignalInfo,
+    SignalSending,
     StandardStreams,
     ThreadPlacement,
 )
@@ -129,6 +130,17 @@ class SimExecFile(_Capability, ExecFile):
         return self.process.program
 
 
+class SimSignalSending(_Capability, SignalSending):
+    """Remembers what was sent; a script says what comes of it."""
+
+    def __init__(self, process: SimProcess) -> None:
+        super().__init__(process)
+        self.sent: list[int] = []
+
+    def send(self, signal: int) -> None:
+        self.sent.append(signal)
+
+
 class SimSignalInfo(_Capability, SignalInfo):
     """`SimProcess.siginfo`, by thread."""
 
@@ -189,6 +201,7 @@ IMPLEMENTATIONS: dict[type, Callable[[Any], object]] = {
     SharedLibraries: SimSharedLibraries,
     ExecFile: SimExecFile,
     SignalInfo: SimSignalInfo,
+    SignalSending: SimSignalSending,
     StandardStreams: SimStandardStreams,
     ThreadPlacement: SimThreadPlacement,
     RegisterSnapshots: SimRegisterSnapshots,

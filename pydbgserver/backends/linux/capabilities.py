@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Callable, Sequence
+from errno import EPERM
 from typing import TYPE_CHECKING
 
 from pydbgserver import logs
 from pydbgserver.arch.hwdebug_x86 import DebugRegisters
 from pydbgserver.backends.linux import libraries, procfs, tracer
 from pydbgserver.backends.linux.remote_call import LinuxMemoryAllocation
-from pydbgserver.errors import DebugError, Unsupported
+from pydbgserver.errors import DebugError, KernelError, Unsupported
 from pydbgserver.target.capabilities import (
     Auxv,
     ExecFile,
@@ -23,6 +24,7 @@ from pydbgserver.target.capabilities import (
     RegisterSnapshots,
     SharedLibraries,
     SignalInfo,
+    SignalSending,
     StandardStreams,
     ThreadPlacement,
 )
@@ -148,6 +150,17 @@ class LinuxSignalInfo(SignalInfo):
         tracer.write_siginfo(tid, data)
 
 
+class LinuxSignalSending(SignalSending):
+    def __init__(self, process: LinuxProcess) -> None:
+        self._pid = process.pid
+
+    def send(self, signal: int) -> None:
+        try:
+            os.kill(self._pid, signal)
+        except OSError as error:
+            raise KernelError(error.errno or EPERM, f"cannot send signal {signal} to process {self._pid}") from None
+
+
 class LinuxThreadPlacement(ThreadPlacement):
     def __init__(self, process: LinuxProcess) -> None:
         self._pid = process.pid
@@ -202,6 +215,7 @@ CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
     SharedLibraries: LinuxSharedLibraries,
     ExecFile: LinuxExecFile,
     SignalInfo: LinuxSignalInfo,
+    SignalSending: LinuxSignalSending,
     ThreadPlacement: LinuxThreadPlacement,
     RegisterSnapshots: LinuxRegisterSnapshots,
 }

@@ -41,6 +41,15 @@ def test_what_is_not_there_is_an_error_and_never_empty(packet: str) -> None:
     assert gdb().ask(packet.partition(";")[0] + (";thread:1;" if ";" in packet else "")).startswith("E")
 
 
+def test_where_lldb_jumps_to_no_system_call_is_gone_back_to() -> None:
+    call = next(one.number for one in sim_arch().registers if one.name == "orig_rax")
+    for talk, after in ((gdb(), "ca00000000000000"), (lldb(), "ff" * 8)):
+        assert talk.ask(f"P{call:x}=ca00000000000000") == "OK"
+        assert talk.ask(f"P{RIP:x}=0010400000000000") == "OK"
+        assert talk.ask(f"p{RIP:x}") == "0010400000000000"
+        assert talk.ask(f"p{call:x}") == after
+
+
 def test_snapshots() -> None:
     talk = lldb()
     assert talk.ask("QSaveRegisterState;thread:64;") == "1"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pydbgserver.target.api import ANY, ResumeAction, ResumeKind
+from pydbgserver.target.capabilities import SignalSending
+from pydbgserver.testing.capabilities import SimSignalSending
 from pydbgserver.testing.sim import SimProcess
 from tests.sim.conversation import PID, Conversation, fields, gdb, lldb
 
@@ -76,6 +78,30 @@ def test_a_thread_that_died_since_is_an_error_though_the_packet_was_seen_before(
     talk.ask("vCont;s:p64.64")
     talk.process.remove_thread(PID + 1)
     assert talk.ask("vCont;s:p64.65").startswith("E")
+
+
+def test_lldb_sends_a_signal_from_outside_unless_a_thread_is_chosen() -> None:
+    talk = lldb(SimProcess(PID, threads=2))
+    sending = talk.process.capability(SignalSending)
+    assert isinstance(sending, SimSignalSending)
+    talk.raw("C0a")
+    assert sending.sent == [10]
+    assert last(talk) == [ResumeAction(CONTINUE, 100, 100), ResumeAction(CONTINUE, 100)]
+    talk = lldb(SimProcess(PID, threads=2))
+    talk.ask("Hcp64.65")
+    talk.raw("C0a")
+    assert last(talk) == [ResumeAction(CONTINUE, 100, 101, 10), ResumeAction(CONTINUE, 100)]
+
+
+def test_lldb_steps_one_thread_alone_and_continues_one_process() -> None:
+    talk = lldb(SimProcess(PID, threads=2), SimProcess(200))
+    talk.ask("Hcp64.65")
+    assert fields(talk.ask("s"))["thread"] == "p64.65"
+    assert last(talk) == [ResumeAction(STEP, 100, 101)]
+    for packet in ("vCont;c", "vCont;c:p-1.-1", "vCont;c:p64.64;c:pc8.c8"):
+        assert talk.ask(packet).startswith("E03")
+    talk.raw("vCont;c:pc8.c8")
+    assert last(talk) == [ResumeAction(CONTINUE, 200, 200)]
 
 
 def test_hc_chooses_for_the_one_letter_forms() -> None:
