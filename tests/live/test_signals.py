@@ -8,8 +8,11 @@ import struct
 
 from pydbgserver.target.api import ResumeAction, ResumeKind, RunOptions
 from pydbgserver.target.capabilities import SignalInfo
-from pydbgserver.target.events import Interrupted, ProcessExited, SignalStop, StepDone
+from pydbgserver.target.events import Interrupted, ProcessExited, SignalStop, StepDone, SyscallStop
 from tests.live.debuggee import CONTINUE, STEP, Debuggee, Debuggees, settles_in
+
+EXIT_GROUP = 231
+"""arch/x86/entry/syscalls/syscall_64.tbl"""
 
 
 def deliver(number: int) -> ResumeAction:
@@ -142,3 +145,21 @@ def test_a_job_stopped_process_runs_when_it_is_resumed(debuggees: Debuggees) -> 
     assert target.interrupt() == [Interrupted(target.pid, target.pid)]
     target.process.detach()
     assert settles_in(child.pid, "R")
+
+
+def test_a_step_is_not_led_into_a_handler_unannounced(debuggees: Debuggees) -> None:
+    """A passed signal that comes while the client steps is reported, as gdbserver does."""
+    debuggees.backend.set_options(RunOptions(pass_signals=frozenset({signal.SIGUSR1})))
+    target = debuggees.launch("signals", "self")
+    os.kill(target.pid, signal.SIGUSR1)
+    assert target.run(STEP) == [SignalStop(target.pid, target.pid, signal.SIGUSR1)]
+
+
+def test_system_calls_to_catch_may_change_in_the_same_options(debuggees: Debuggees) -> None:
+    """A session changes its own options and hands them over again."""
+    options = RunOptions()
+    target = debuggees.launch("exit_code")
+    debuggees.backend.set_options(options)
+    options.catch_syscalls = {target.pid: frozenset({EXIT_GROUP})}
+    debuggees.backend.set_options(options)
+    assert target.run() == [SyscallStop(target.pid, target.pid, EXIT_GROUP, entry=True)]
