@@ -28,6 +28,10 @@ TURNS_WITHOUT_TRIO = 64
 """After so many packets in a row that never had to be waited for, the other tasks (signals, the target's output) get
 their turn; a checkpoint costs as much as a tenth of them."""
 
+COLLECT_BUDGET_US = 2_000
+"""How long the target may go on stepping or passing signals in C before the event loop has its turn: each turn costs
+as much as four steps."""
+
 INTERRUPT_BUDGET_US = 20_000
 """How long an interrupt waits in place for the stop: 500 threads take 5 ms."""
 
@@ -238,7 +242,7 @@ class Connection:
             whole.cancel()
 
     async def _collect_stops(self) -> None:
-        events = self._backend.poll()
+        events = self._backend.poll(budget_us=COLLECT_BUDGET_US)
         if not events:
             return
         if logs.events.enabled:
