@@ -94,7 +94,15 @@ def region_info(session: Session, address: int | None) -> str | None:
     reply = f"start:{region.start:x};size:{size:x};"
     if not (region.permissions or region.name or region.offset):
         return reply
+    if session.dirty_pages:
+        reply += _dirty_pages(memory_map, region)
     return reply + _mapping(memory_map, region)
+
+
+def _dirty_pages(memory_map: MemoryMap, region: Region) -> str:
+    """debugserver's key; an empty list says that nothing was written, a missing one that it is not known."""
+    pages = memory_map.dirty_pages(region)
+    return "" if pages is None else f"dirty-pages:{','.join(f'{page:x}' for page in pages)};"
 
 
 def _mapping(memory_map: MemoryMap, region: Region) -> str:

@@ -29,12 +29,15 @@ def _command(name: str, words: str) -> Callable[[Command], Command]:
 
 @packet("qRcmd", "',' command:hextext")
 def monitor(session: Session, command: str) -> bytes | None:
-    """Output goes back as one reply in hexadecimal, which both clients print."""
+    """gdb prints output that is the reply itself; lldb prints what comes in O packets before it as text."""
     words = command.split()
     for length in (2, 1):
         found = COMMANDS.get(" ".join(words[:length]))
         if words and found is not None:
             output = found[1](session, words[length:])
+            if output and session.dialect.is_lldb:
+                session.outbox.append(b"O" + hex_text(output))
+                return None
             return hex_text(output) if output else None
     # As gdbserver: the text first, as the program's output would come, then the error.
     session.outbox.append(b"O" + hex_text("Unknown monitor command.\n\n" + show_help(session, ())))
@@ -82,6 +85,14 @@ def set_debug_hardware(session: Session, words: Sequence[str]) -> str:
 @_command("set event-loop-debug", "0 or 1: log events")
 def set_event_loop_debug(session: Session, words: Sequence[str]) -> str:
     return _switch_channels(words, "Event loop debug", "events")
+
+
+@_command("set dirty-pages", "0 or 1: list the written pages of memory regions")
+def set_dirty_pages(session: Session, words: Sequence[str]) -> str:
+    if list(words) not in (["0"], ["1"]):
+        return "The value is 0 or 1.\n"
+    session.dirty_pages = words[0] == "1"
+    return f"Dirty pages are {'listed' if session.dirty_pages else 'not listed'}.\n"
 
 
 DEBUG_FORMATS = {

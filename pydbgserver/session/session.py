@@ -133,6 +133,7 @@ class Session:
         "collect_output",
         "detach_on_error",
         "dialect",
+        "dirty_pages",
         "ended",
         "exit_requested",
         "extended",
@@ -167,6 +168,8 @@ class Session:
         self.running = False
         self.ended = False
         self.exit_requested = False
+        self.dirty_pages = False
+        """Region replies list the pages that were written (`monitor set dirty-pages 1`)."""
         self.no_ack_requested = False
         self.extended = options.extended
         self.detach_on_error = True

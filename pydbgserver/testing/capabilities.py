@@ -74,7 +74,7 @@ class SimMemoryMap(_Capability, MemoryMap):
         return region.public() if region is not None else Region(*self.process.memory.gap_at(address), "")
 
     def dirty_pages(self, region: Region) -> Sequence[int] | None:
-        return None
+        return sorted(page for page in self.process.memory.written if region.start <= page < region.end)
 
     def flags(self, region: Region) -> Sequence[str]:
         return ("rd", "mr", "mw", "me")

@@ -31,11 +31,16 @@ class SimRegion:
         return Region(self.start, self.end, self.permissions, self.name, kind=self.kind)
 
 
+PAGE = 4096
+
+
 class SimMemory:
     """Mappings that do not overlap, in ascending order."""
 
     def __init__(self, regions: Sequence[SimRegion] = ()) -> None:
         self.regions: list[SimRegion] = []
+        self.written: set[int] = set()
+        """Addresses of the pages that were written."""
         for region in regions:
             self.map(region)
 
@@ -85,4 +90,6 @@ class SimMemory:
             offset = address + position - region.start
             piece = data[position : position + len(region.data) - offset]
             region.data[offset : offset + len(piece)] = piece
+            first, last = (address + position) // PAGE, (address + position + len(piece) - 1) // PAGE
+            self.written.update(page * PAGE for page in range(first, last + 1))
             position += len(piece)

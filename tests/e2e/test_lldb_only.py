@@ -60,6 +60,19 @@ def test_python_walks_a_value(debug: Debug, lldb: ClientKind) -> None:
     )
 
 
+def test_dirty_pages_of_a_region(debug: Debug, lldb: ClientKind) -> None:
+    session = debug.start(lldb, "watch")
+    session.run(
+        Step(None, "breakpoint set -n change", r"Breakpoint 1"),
+        Step(None, "continue", r"change"),
+        Step(None, "memory region &counter", r"rw-", not_sees="dirty"),
+        Step(None, "process plugin packet monitor set dirty-pages 1", r"Dirty pages are listed"),
+        Step(None, "continue", r"change"),
+        Step(None, "memory region &counter", r"\(dirty\) page list provided, [1-9]\d* entr"),
+        *KILL,
+    )
+
+
 def test_local_launch_with_our_server(debug: Debug, lldb: ClientKind, tmp_path: Path) -> None:
     """LLDB_DEBUGSERVER_PATH=SERVER lldb PROG: run, the terminal's input to the program, its output, its status."""
     session = debug.client(lldb, debug.program("echo"), {"LLDB_DEBUGSERVER_PATH": str(debug.executable(tmp_path))})

@@ -86,6 +86,17 @@ def test_a_region_in_full() -> None:
     assert fields(talk.ask("qMemoryRegionInfo:7FFFFFFDE000"))["type"] == "stack"
 
 
+def test_dirty_pages_are_listed_when_asked_for() -> None:
+    talk = lldb()
+    talk.ask("M404ffe,1:00")
+    assert "dirty-pages" not in fields(talk.ask("qMemoryRegionInfo:404000"))
+    talk.ask("qRcmd," + b"set dirty-pages 1".hex())
+    assert fields(talk.ask("qMemoryRegionInfo:404000"))["dirty-pages"] == "404000"
+    assert fields(talk.ask("qMemoryRegionInfo:401000"))["dirty-pages"] == ""
+    talk.ask("qRcmd," + b"set dirty-pages 0".hex())
+    assert "dirty-pages" not in fields(talk.ask("qMemoryRegionInfo:404000"))
+
+
 def test_checksum_is_gdbs() -> None:
     """The value of "123456789" is that of CRC-32/MPEG-2."""
     talk = gdb()
