@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -83,6 +84,25 @@ def running(programs: Programs, name: str, *arguments: str) -> Iterator[Target]:
         process.stdout.close()
 
 
+class Placement:
+    """`servers`: the processors on which servers and their targets run, None: where the scheduler puts them.
+
+    A server that sleeps while its client works may share the client's processor, where a round trip takes a quarter
+    of the time, or not, by chance and for the whole session.
+    """
+
+    servers: frozenset[int] | None = None
+
+    @classmethod
+    def keep_apart(cls) -> None:
+        """The client, which is this process, on the first processor; servers and targets on the others."""
+        first, *others = sorted(os.sched_getaffinity(0))
+        if not others:
+            raise SystemExit("--apart needs two processors")
+        os.sched_setaffinity(0, {first})
+        cls.servers = frozenset(others)
+
+
 @dataclass
 class Session:
     """A contender attached to a target, stopped, with the current thread chosen."""
@@ -94,11 +114,20 @@ class Session:
     tid: bytes
 
 
+def move(pid: int, processors: frozenset[int]) -> None:
+    """Let every thread of the process run on these processors only."""
+    for tid in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(tid.name), processors)
+
+
 @contextmanager
 def attached(contender: Contender, programs: Programs, name: str, *arguments: str) -> Iterator[Session]:
     with running(programs, name, *arguments) as target:
         server = contender.start(attach=target.process.pid)
         try:
+            if Placement.servers is not None:
+                move(server.process.pid, Placement.servers)
+                move(target.process.pid, Placement.servers)
             link = contender.connect(server)
             link.ask(b"?")
             tid = b"%x" % target.process.pid
