@@ -1,5 +1,4 @@
-"""Every recorded session of a real client: read, played by its own server, given to ours on the simulated process, and
-where it was recorded with our server, played against it on a real process."""
+"""Every recorded session of a real client: read, played by its own server, and given to ours on the simulated process."""
 
 from __future__ import annotations
 
