@@ -1,4 +1,4 @@
-"""Every recorded session of a real client: read, played by its own server, and given to ours on the simulated process."""
+"""Every recorded session of a real client: read, played by its own server, given to ours on the simulated process."""
 
 from __future__ import annotations
 
