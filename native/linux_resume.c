@@ -317,6 +317,7 @@ void run_resumed(void) {
 int linux_resume(const linux_action *actions, int count) {
     tracer.stopping = tracer.interrupt_requested = false;
     tracer.awaited = true;
+    hold_child_signal();
     int resumed = prepare(actions, count);
     run_resumed();
     return resumed;

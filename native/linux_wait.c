@@ -219,24 +219,43 @@ static void forget_resumption(void) {
             thread->resumed = false;
 }
 
+/* From a resume to the end of the wait after it SIGCHLD is blocked, so that a stop found by spinning costs no handler
+ * run and no wake-up afterwards. */
+static sigset_t mask_before;
+static bool child_signal_held;
+
+void hold_child_signal(void) {
+    if (child_signal_held)
+        return;
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &child, &mask_before);
+    child_signal_held = true;
+}
+
+static void release_child_signal(void) {
+    child_signal_held = false;
+    pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
+}
+
 /* With nothing running, the SIGCHLD of the stops just collected must not wake anybody up;
  * one that came for another reason (a stopped thread was killed) is looked into before it is forgotten. */
 static void settle(const sigset_t *child) {
     struct timespec none = {0, 0};
     bool pending = sigtimedwait(child, NULL, &none) == SIGCHLD;
-    if (linux_clear_wakeup() || pending)
+    if (pending || linux_clear_wakeup())
         collect_any();
 }
 
 int linux_wait(linux_stop *stops, int max, int64_t budget_us, int64_t spin_us) {
-    sigset_t child, before;
+    sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    /* Blocked, so that a stop found by spinning costs no handler run and no wake-up afterwards. */
-    pthread_sigmask(SIG_BLOCK, &child, &before);
+    hold_child_signal();
     bool done;
     do {
-        done = run_until_stopped(&before, budget_us, spin_us);
+        done = run_until_stopped(&mask_before, budget_us, spin_us);
         if (done && !tracer.running)
             settle(&child);
     } while (done && !(stop_complete() && (have_events() || none_resumed())) && tracer.processes);
@@ -246,7 +265,7 @@ int linux_wait(linux_stop *stops, int max, int64_t budget_us, int64_t spin_us) {
         tracer.interrupt_requested &= tracer.stopping;
         forget_resumption();
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    release_child_signal();
     return count;
 }
 

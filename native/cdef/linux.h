@@ -123,7 +123,7 @@ int linux_kill(int pid);
 
 /* Thread ids in the order in which they were first seen; the count, which may exceed max. */
 int linux_threads(int pid, int32_t *tids, int max);
-/* How many threads were resumed. */
+/* How many threads were resumed. linux_wait has to follow: SIGCHLD is blocked until then. */
 int linux_resume(const linux_action *actions, int count);
 /* Collects stops, waiting at most budget_us. 0: still running, or nothing to run. */
 int linux_wait(linux_stop *stops, int max, int64_t budget_us, int64_t spin_us);

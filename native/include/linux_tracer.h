@@ -182,6 +182,7 @@ bool stop_complete(void);
 
 /* linux_wait.c */
 void wake_up(void);
+void hold_child_signal(void);
 
 /* linux_clone.c */
 void handle_new_child(struct thread *parent, int event, pid_t child);
