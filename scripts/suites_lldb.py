@@ -30,17 +30,7 @@ COMPILER = "/usr/bin/clang-19"
 FILE_SECONDS = 600
 """How long the tests of one file may take."""
 
-SOURCES = """\
-Types: deb-src
-URIs: http://deb.debian.org/debian http://deb.debian.org/debian-security
-Suites: {suites}
-Components: main
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
-"""
-MIRRORS = {
-    "http://deb.debian.org/debian": "bookworm bookworm-updates",
-    "http://deb.debian.org/debian-security": "bookworm-security",
-}
+APT_SOURCES = Path("/etc/apt/sources.list.d")
 
 SERVER_LOOKUP = 'return _get_support_exe("lldb-server")'
 SERVER_VARIABLE = "SERVER_UNDER_TEST"
@@ -119,17 +109,12 @@ def fetch(work: Path) -> Path:
 
 
 def _download(work: Path) -> None:
-    """apt-get source with a list of its own: the machine's settings stay as they are."""
+    """apt-get source from the machine's own mirrors, with a list of its own: its settings stay as they are."""
     lists = work / "lists"
     (lists / "partial").mkdir(parents=True, exist_ok=True)
     sources = work / "src.sources"
-    stanzas = [
-        SOURCES.replace("http://deb.debian.org/debian http://deb.debian.org/debian-security", mirror).format(
-            suites=suites
-        )
-        for mirror, suites in MIRRORS.items()
-    ]
-    sources.write_text("\n".join(stanzas))
+    stanzas = [path.read_text() for path in sorted(APT_SOURCES.glob("*.sources"))]
+    sources.write_text("\n\n".join(re.sub(r"(?m)^Types:.*", "Types: deb-src", stanza) for stanza in stanzas))
     apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={sources}", "-o", "Dir::Etc::sourceparts=/dev/null"]
     apt += ["-o", f"Dir::State::lists={lists}"]
     _run([*apt, "update"])
