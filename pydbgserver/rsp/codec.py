@@ -55,6 +55,7 @@ class RspLibrary(Protocol):
 
 
 library: RspLibrary = native.lib
+NOTIFICATION = library.RSP_NOTIFICATION
 _new = native.ffi.new
 _buffer = native.ffi.buffer
 _from_buffer = native.ffi.from_buffer

@@ -176,4 +176,4 @@ class Framing:
 
     def notify(self, name: str, body: bytes) -> None:
         """Queue the notification ``%name:body``, which no client acknowledges."""
-        self.out += self._encoder.frame(name.encode() + b":" + body, codec.library.RSP_NOTIFICATION)
+        self.out += self._encoder.frame(name.encode() + b":" + body, codec.NOTIFICATION)

@@ -15,7 +15,7 @@ from pydbgserver.rsp.codec import unescape
 from pydbgserver.rsp.grammar import ThreadId
 from pydbgserver.rsp.transcript import Transcript, TranscriptError
 from pydbgserver.transcripts.decode import stop_fields
-from pydbgserver.transcripts.specs import packet_name, packets, stop_keys
+from pydbgserver.transcripts.specs import BREAKPOINT_PACKETS, packet_name, packets, stop_keys
 
 EXACT, ITEMS, WORDS, FORM, IGNORE, FIELDS = "exact", "items", "words", "form", "ignore", "fields"
 
@@ -85,16 +85,7 @@ WITH_ADDRESSES = frozenset(
         "x",
         "M",
         "X",
-        "Z0",
-        "Z1",
-        "Z2",
-        "Z3",
-        "Z4",
-        "z0",
-        "z1",
-        "z2",
-        "z3",
-        "z4",
+        *BREAKPOINT_PACKETS,
         "qMemoryRegionInfo",
         "vCont",
         "qCRC",

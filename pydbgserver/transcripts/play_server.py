@@ -18,23 +18,14 @@ from pydbgserver.rsp.framing import Control, Framing
 from pydbgserver.rsp.transcript import Mark, Transcript
 from pydbgserver.server.listen import Listener
 from pydbgserver.transcripts.decode import raw, request_in_words
-from pydbgserver.transcripts.specs import packet_name
+from pydbgserver.transcripts.specs import BREAKPOINT_PACKETS, packet_name
 from pydbgserver.transcripts.state import RESUMES, Exchange, Piece, key, memory_read, memory_write, pieces
 
 ACCEPTED = frozenset(
     [
         "Hg",
         "Hc",
-        "Z0",
-        "Z1",
-        "Z2",
-        "Z3",
-        "Z4",
-        "z0",
-        "z1",
-        "z2",
-        "z3",
-        "z4",
+        *BREAKPOINT_PACKETS,
         "M",
         "X",
         "P",

@@ -126,6 +126,10 @@ def stop_keys() -> Mapping[str, Mapping[str, Any]]:
 _WORD = re.compile(rb"[^:;,]*")
 
 
+BREAKPOINT_PACKETS = tuple(f"{letter}{kind}" for letter in "Zz" for kind in range(5))
+"""Insert and remove, by type."""
+
+
 @cache
 def packet_name(body: bytes) -> str:
     """The name of the packet that `body` is, by the specifications or, for one they do not know, by its looks."""
