@@ -8,9 +8,9 @@ bytes at an address that is a multiple of the length.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
-from typing import Generic, NamedTuple, TypeVar
 
+from pydbgserver.arch.debug_slots import Chunk as Chunk
+from pydbgserver.arch.debug_slots import Kind, SlotTable
 from pydbgserver.errors import NoDebugRegister, Unsupported
 
 SLOTS = 4
@@ -20,25 +20,6 @@ _RW = {"execute": 0b00, "write": 0b01, "access": 0b11}
 _KIND_NAMES = {code: name for name, code in _RW.items()}
 _LEN = {1: 0b00, 2: 0b01, 4: 0b11, 8: 0b10}
 _LENGTHS_BY_CODE = {code: length for length, code in _LEN.items()}
-
-Kind = TypeVar("Kind", bound=Enum)
-"""An enumeration whose values are "execute", "write", "read" and "access"."""
-
-
-class Chunk(NamedTuple):
-    """What one debug register can hold: `kind` is a value of `Kind`."""
-
-    kind: str
-    address: int
-    length: int
-
-
-class Watch(NamedTuple, Generic[Kind]):
-    """A request as the client made it."""
-
-    kind: Kind
-    address: int
-    length: int
 
 
 def split_range(address: int, length: int) -> list[tuple[int, int]]:
@@ -95,62 +76,18 @@ def triggered_slot(status: int, control: int) -> int | None:
     return None
 
 
-class DebugRegisters(Generic[Kind]):
-    """What is being waited for, and the register values for it: `addresses` (DR0 to DR3) and `control` (DR7).
-
-    Requests that need the same chunk share a slot. A chunk keeps its slot as long as some request needs it.
-    """
+class DebugRegisters(SlotTable[Kind]):
+    """What is being waited for, and the register values for it: `addresses` (DR0 to DR3) and `control` (DR7)."""
 
     def __init__(self) -> None:
-        self._requests: dict[Watch[Kind], tuple[Chunk, ...]] = {}
-        self._slots: list[Chunk | None] = [None] * SLOTS
+        super().__init__(SLOTS, split_request)
 
     @property
     def addresses(self) -> tuple[int, ...]:
         """DR0 to DR3; 0 in a free slot."""
-        return tuple(0 if chunk is None else chunk.address for chunk in self._slots)
+        return tuple(0 if chunk is None else chunk.address for chunk in self.slots)
 
     @property
     def control(self) -> int:
         """DR7."""
-        return encode_control(self._slots)
-
-    def insert(self, kind: Kind, address: int, length: int) -> bool:
-        """Wait for `kind` at `length` bytes from `address`; whether register values have changed.
-
-        The same request twice is the same as once. Raises `NoDebugRegister`, with nothing changed, when the
-        slots do not suffice, and `Unsupported` for reads.
-        """
-        watch = Watch(kind, address, length)
-        if watch in self._requests:
-            return False
-        chunks = tuple(split_request(kind.value, address, length))
-        missing = [chunk for chunk in chunks if chunk not in self._slots]
-        free = [slot for slot, chunk in enumerate(self._slots) if chunk is None]
-        if len(missing) > len(free):
-            raise NoDebugRegister(f"{len(missing)} debug registers are needed, {len(free)} of {SLOTS} are free")
-        self._requests[watch] = chunks
-        for slot, chunk in zip(free, missing, strict=False):
-            self._slots[slot] = chunk
-        return bool(missing)
-
-    def remove(self, kind: Kind, address: int, length: int) -> bool:
-        """Undo `insert`; whether register values have changed. A request that was not made is no error."""
-        if self._requests.pop(Watch(kind, address, length), None) is None:
-            return False
-        needed = {chunk for chunks in self._requests.values() for chunk in chunks}
-        before = self._slots
-        self._slots = [chunk if chunk in needed else None for chunk in before]
-        return self._slots != before
-
-    def clear(self) -> None:
-        """Forget every request (an exec does so in the kernel)."""
-        self._requests.clear()
-        self._slots = [None] * SLOTS
-
-    def watch_at(self, slot: int) -> Watch[Kind] | None:
-        """The (first) request that uses `slot`, as the client made it; None if the slot is free."""
-        chunk = self._slots[slot]
-        if chunk is None:
-            return None
-        return next(watch for watch, chunks in self._requests.items() if chunk in chunks)
+        return encode_control(self.slots)

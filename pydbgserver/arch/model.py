@@ -11,7 +11,8 @@ useful alone:
    `Reg` row for each register, in `Feature` groups. Features and register
    names are gdb's standard ones (gdb manual, "Standard Target Features"); the
    order is that of gdbserver, because the ``g`` packet has no names. `Reg.offset`
-   counts in the kernel's structure (<sys/user.h>, <asm/ptrace.h>). A register
+   counts in the kernel's structure (<sys/user.h>, <asm/ptrace.h>; on a Mac the
+   thread states of <mach/*/_structs.h>, ``x86_mac.py`` and ``arm64.py``). A register
    whose visible form differs from the stored one needs a `fields.Op`. `generic`,
    `dwarf`, `ehframe` (psABI) are for lldb. target.xml, ``qRegisterInfo``, the
    layout of ``g`` and expedited registers follow. Check with
@@ -50,7 +51,7 @@ class Reg:
     stored and `op` how. `type` is gdb's. `group`: the set in which lldb lists it
     ("general", "float", "vector"); `gdb_group`: said to gdb where the type
     alone would put it into a wrong one. `generic`: lldb's role name (pc, sp, fp,
-    flags, tp, arg1..arg6). `dwarf`, `ehframe`: numbers in debug and unwind
+    ra, flags, tp, arg1..arg8). `dwarf`, `ehframe`: numbers in debug and unwind
     information. `number` is its index in `Arch.registers` (gdb's regnum).
     """
 
@@ -67,6 +68,8 @@ class Reg:
     altname: str | None = None
     gdb_group: str | None = None
     number: int = -1
+    container: str | None = None
+    """Of a view: the register whose lowest bytes it shows."""
 
     @property
     def width(self) -> int:
@@ -159,6 +162,9 @@ class Arch:
     """Numbers of the system calls that are made so."""
     byte_order: str = "little"
     osabi: str = "GNU/Linux"
+    views: tuple[Reg, ...] = ()
+    """Parts of registers under names of their own, numbered after all registers. lldb reads them as registers; gdb
+    makes its own, so that they are in no description for it and not in the block."""
 
     @cached_property
     def registers(self) -> tuple[Reg, ...]:
@@ -217,7 +223,7 @@ class Arch:
     def _places(self) -> tuple[tuple[int, int, int, slice, RegSet], ...]:
         """By number: offset, stored bytes, presence bits of which one is needed (0: none), the presence word."""
         places = []
-        for register in self.registers:
+        for register in (*self.registers, *self.views):
             regset = self.regsets_by_name[register.regset]
             component = regset.component_at(register.offset)
             word = slice(regset.presence_offset, regset.presence_offset + 8)
@@ -226,9 +232,11 @@ class Arch:
 
     def register(self, number: int) -> Reg:
         """The register with gdb's number `number`; raises `NoSuchRegister`."""
-        if not 0 <= number < len(self.registers):
+        if 0 <= number < len(self.registers):
+            return self.registers[number]
+        if not 0 <= number - len(self.registers) < len(self.views):
             raise NoSuchRegister(number)
-        return self.registers[number]
+        return self.views[number - len(self.registers)]
 
     def read(self, register: Reg, sets: Mapping[str, bytes]) -> bytes:
         """The value of `register` in target byte order; only its own register set is looked at."""

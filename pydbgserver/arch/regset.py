@@ -1,4 +1,4 @@
-"""Register sets: what one PTRACE_GETREGSET (or its like) transfers, as the kernel lays it out."""
+"""Register sets: what one PTRACE_GETREGSET or thread_get_state transfers, as the kernel lays it out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegSet:
-    """One register set: its `name`, the Linux note type, and `size` in bytes.
+    """One register set: its `name`, the Linux note type (on a Mac the thread state's flavor), and `size` in bytes.
 
     A set with `components` has an 8-byte little-endian presence word at
     `presence_offset` and an image of all initial values, `initial`

@@ -21,15 +21,33 @@ _SET_NAMES = {
     "general": "General Purpose Registers",
     "float": "Floating Point Registers",
     "vector": "Advanced Vector Extensions",
+    "exception": "Exception State Registers",
 }
+_ON_EVERY_CPU = frozenset({"general", "float", "vector"})
 _SET_IDS = {group: str(number) for number, group in enumerate(_SET_NAMES, start=1)}
 
-_VECTOR_TYPES = frozenset({"i387_ext", "vec128", "uint128", "v2ui128"})
+_VECTOR_TYPES = frozenset({"i387_ext", "vec128", "uint128", "v2ui128", "aarch64v"})
+_FLOAT_TYPES = frozenset({"ieee_single", "ieee_double"})
 
 
 def _presentation(register: Reg) -> tuple[str, str]:
     """lldb's (encoding, format)."""
+    if register.type in _FLOAT_TYPES:
+        return "ieee754", "float"
     return ("vector", "vector-uint8") if register.type in _VECTOR_TYPES else ("uint", "hex")
+
+
+def _container(arch: Arch, register: Reg) -> Reg:
+    """The register in whose place of the block a register lies: itself, unless it is a view."""
+    return arch.by_name[register.container] if register.container else register
+
+
+def _overlapping(arch: Arch, register: Reg) -> list[int]:
+    """Of a view: the numbers of the registers that change with it."""
+    if register.container is None:
+        return []
+    views = [view.number for view in arch.views if view.container == register.container and view is not register]
+    return [arch.by_name[register.container].number, *views]
 
 
 def _tag(element: str, attributes: Iterable[tuple[str, str | int | None]], *, empty: bool = True) -> str:
@@ -89,8 +107,10 @@ def _document(arch: Arch) -> Iterator[str]:
     yield f"<architecture>{arch.gdb_architecture}</architecture>"
     yield f"<osabi>{arch.osabi}</osabi>"
     yield "<groups>"
+    used = {register.group for register in arch.registers} | _ON_EVERY_CPU
     for group, number in _SET_IDS.items():
-        yield _tag("group", (("id", number), ("name", _SET_NAMES[group])))
+        if group in used:
+            yield _tag("group", (("id", number), ("name", _SET_NAMES[group])))
     yield "</groups>"
     for feature in arch.features:
         yield from _feature(feature)
@@ -111,8 +131,9 @@ def _lldb_document(arch: Arch) -> Iterator[str]:
     for feature in arch.features:
         for declared in feature.types:
             yield from _type(declared)
-    for register in arch.registers:
+    for register in (*arch.registers, *arch.views):
         encoding, format = _presentation(register)
+        container = _container(arch, register)
         yield _tag(
             "reg",
             (
@@ -120,7 +141,7 @@ def _lldb_document(arch: Arch) -> Iterator[str]:
                 ("bitsize", register.bits),
                 ("type", register.type),
                 ("regnum", register.number),
-                ("offset", arch.block_offsets[register.number]),
+                ("offset", arch.block_offsets[container.number]),
                 ("group", _SET_NAMES[register.group]),
                 ("encoding", encoding),
                 ("format", format),
@@ -128,6 +149,8 @@ def _lldb_document(arch: Arch) -> Iterator[str]:
                 ("ehframe_regnum", register.ehframe),
                 ("dwarf_regnum", register.dwarf),
                 ("generic", register.generic),
+                ("value_regnums", None if container is register else container.number),
+                ("invalidate_regnums", ",".join(map(str, _overlapping(arch, register))) or None),
             ),
         )
     yield "</feature>"
@@ -144,22 +167,25 @@ def lldb_target_xml(arch: Arch) -> bytes:
 def register_info(arch: Arch, number: int) -> str | None:
     """The reply to ``qRegisterInfo<number>``: ``key:value;`` pairs, numbers in decimal; None past the last one.
 
-    ``offset`` counts in bytes of the ``g`` packet.
+    ``offset`` counts in bytes of the ``g`` packet. The registers that a view is part of are hexadecimal.
     """
-    if not 0 <= number < len(arch.registers):
+    if not 0 <= number < len(arch.registers) + len(arch.views):
         return None
-    register = arch.registers[number]
+    register = arch.register(number)
+    container = _container(arch, register)
     encoding, format = _presentation(register)
     pairs = (
         ("name", register.name),
         ("alt-name", register.altname),
         ("bitsize", register.bits),
-        ("offset", arch.block_offsets[number]),
+        ("offset", arch.block_offsets[container.number]),
         ("encoding", encoding),
         ("format", format),
         ("set", _SET_NAMES[register.group]),
         ("ehframe", register.ehframe),
         ("dwarf", register.dwarf),
         ("generic", register.generic),
+        ("container-regs", None if container is register else f"{container.number:x}"),
+        ("invalidate-regs", ",".join(f"{one:x}" for one in _overlapping(arch, register)) or None),
     )
     return "".join(f"{key}:{value};" for key, value in pairs if value is not None)
