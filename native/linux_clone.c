@@ -28,7 +28,7 @@ static void await_first_stop(struct thread *thread) {
 }
 
 /* The child's record; it may have stopped before its parent's event came. */
-static void place_child(struct process *process, pid_t tid, bool held) {
+static void place_child(struct process *process, pid_t tid, bool held, bool announced) {
     struct thread *thread = find_thread(tid);
     bool stopped = thread != NULL;
     if (thread)
@@ -36,7 +36,8 @@ static void place_child(struct process *process, pid_t tid, bool held) {
     else
         thread = add_thread(process, tid);
     thread->resume_kind = LINUX_CONTINUE;
-    thread->resumed = true;
+    thread->resumed = !announced;
+    thread->announced = announced;
     thread->held = held;
     if (stopped)
         handle_first_stop(thread);
@@ -62,12 +63,19 @@ static void new_process(struct thread *parent, int event, pid_t pid) {
         record_event(parent, vfork ? LINUX_STOP_VFORK : LINUX_STOP_FORK, SIGTRAP, (uint64_t)pid);
     parent->in_vfork = vfork;
     child->vfork_parent = vfork ? parent->tid : 0;
-    place_child(child, pid, parent->held);
+    place_child(child, pid, parent->held, false);
+}
+
+static void new_thread(struct thread *parent, pid_t tid) {
+    bool announced = parent->report_clones && !parent->process->silent && !tracer.options.unattended;
+    if (announced)
+        record_event(parent, LINUX_STOP_CLONE, SIGTRAP, (uint64_t)tid);
+    place_child(parent->process, tid, parent->held, announced);
 }
 
 void handle_new_child(struct thread *parent, int event, pid_t child) {
     if (event == PTRACE_EVENT_CLONE && is_thread_of(parent->process->pid, child))
-        place_child(parent->process, child, parent->held);
+        new_thread(parent, child);
     else
         new_process(parent, event, child);
     if (!parent->event.kind && !stays_stopped(parent))
@@ -79,6 +87,8 @@ void handle_first_stop(struct thread *thread) {
     thread->starting = false;
     if (process->release_child)
         release_process(process, false);
+    else if (thread->announced)
+        thread->announced = false; /* it waits for the client's word */
     else if (tracer.options.report_threads && !tracer.options.unattended && process->live > 1 && !process->silent)
         record_event(thread, LINUX_STOP_THREAD_START, 0, 0);
     else if (!stays_stopped(thread))

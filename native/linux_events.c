@@ -159,7 +159,8 @@ static void handle_exit_stop(struct thread *thread) {
     trace(PTRACE_GETEVENTMSG, thread->tid, 0, (uintptr_t)&status);
     struct process *process = thread->process;
     bool thread_ends = process->live > 1 && thread->tid != process->pid;
-    bool reported = tracer.options.report_threads && !tracer.options.unattended && !process->silent;
+    bool wanted = tracer.options.report_threads || thread->report_exit;
+    bool reported = wanted && !tracer.options.unattended && !process->silent;
     if (reported && thread_ends && !process->killing) {
         record_event(thread, LINUX_STOP_THREAD_EXIT, 0, status >> 8 & 0xff);
         return;

@@ -269,6 +269,20 @@ int linux_wait(linux_stop *stops, int max, int64_t budget_us, int64_t spin_us) {
     return count;
 }
 
+int linux_report_thread(int pid, int tid, int clones, int exits) {
+    struct process *process = find_process(pid);
+    if (!process)
+        return -ESRCH;
+    int found = tid < 0;
+    for EACH_THREAD (thread, process)
+        if (tid < 0 || thread->tid == tid) {
+            thread->report_clones = clones;
+            thread->report_exit = exits;
+            found = 1;
+        }
+    return found ? 0 : -ESRCH;
+}
+
 int linux_catch_syscalls(int pid, const int32_t *numbers, int count) {
     struct process *process = find_process(pid);
     if (!process)

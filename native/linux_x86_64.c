@@ -72,19 +72,21 @@ bool cpu_may_be_debug_register(const siginfo_t *info) {
 
 #define DEBUG_REGISTER(n) (offsetof(struct user, u_debugreg) + (n) * sizeof(uint64_t))
 
-/* The lowest enabled debug register that DR6 names, -1: none. DR6 is cleared:
+/* The enabled debug registers that DR6 names: the lowest, and all of them as bits 8 to 11; -1: none. DR6 is cleared:
  * the CPU only ever sets its bits. */
 int cpu_debug_register_hit(struct thread *thread) {
     uint64_t status = 0;
     if (trace(PTRACE_PEEKUSER, thread->tid, DEBUG_REGISTER(6), (uintptr_t)&status) < 0)
         return -1;
-    int hit = -1;
+    int hit = -1, all = 0;
     for (int slot = 3; slot >= 0; slot--)
-        if (status & (1u << slot) && thread->process->debug.control & (3ull << (2 * slot)))
+        if (status & (1u << slot) && thread->process->debug.control & (3ull << (2 * slot))) {
             hit = slot;
+            all |= 1 << (8 + slot);
+        }
     if (status & 0xf)
         trace(PTRACE_POKEUSER, thread->tid, DEBUG_REGISTER(6), 0);
-    return hit;
+    return hit < 0 ? hit : hit | all;
 }
 
 bool cpu_write_debug_registers(struct thread *thread, const struct debug_registers *debug) {

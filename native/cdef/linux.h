@@ -28,12 +28,14 @@ enum linux_stop_kind {
     LINUX_STOP_THREAD_EXIT = 13,
     LINUX_STOP_EXITED = 14,
     LINUX_STOP_KILLED = 15,
-    LINUX_STOP_NONE_RESUMED = 16
+    LINUX_STOP_NONE_RESUMED = 16,
+    LINUX_STOP_CLONE = 17
 };
 
 /* One event. NONE_RESUMED: every thread that was resumed has ended, others stay
- * stopped. `value`: the debug register (HARDWARE), the child's pid (FORK,
- * VFORK), the system call number (SYSCALL_*), the status (THREAD_EXIT, EXITED).
+ * stopped. `value`: the lowest debug register that was hit, and as bits 8 to 11
+ * all that were (HARDWARE); the child's pid (FORK, VFORK) or tid (CLONE); the
+ * system call number (SYSCALL_*), the status (THREAD_EXIT, EXITED).
  * `registers`: the general register set, registers_size 0 if the thread is gone. */
 typedef struct {
     int32_t pid;
@@ -123,6 +125,9 @@ int linux_kill(int pid);
 
 /* Thread ids in the order in which they were first seen; the count, which may exceed max. */
 int linux_threads(int pid, int32_t *tids, int max);
+/* Whether the threads that `tid` starts (LINUX_STOP_CLONE, they stay stopped until resumed) and its end are reported;
+ * tid -1: of every thread that is there now. */
+int linux_report_thread(int pid, int tid, int clones, int exits);
 /* How many threads were resumed. linux_wait has to follow: SIGCHLD is blocked until then. */
 int linux_resume(const linux_action *actions, int count);
 /* Collects stops, waiting at most budget_us. 0: still running, or nothing to run. */

@@ -70,6 +70,8 @@ struct thread {
     bool exec_returns;  /* its execve has been reported, the return from it (if it is caught) not yet */
     bool injectable;    /* stopped where the kernel takes a signal to deliver: not at a PTRACE_EVENT */
     bool resumed;       /* the client wants it to run */
+    bool report_clones, report_exit; /* the client wants to hear of the threads it starts, of its end */
+    bool announced;     /* its start is told as an event of the thread that cloned it */
     bool held;          /* stopped for a moment by quiesce() */
     int resume_kind;    /* enum linux_resume_kind of the last resume */
     uint64_t range_start, range_end;

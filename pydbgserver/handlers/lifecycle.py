@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from pydbgserver.errors import AttachError, DebugError, LaunchError, MalformedPacket, NoSuchProcess, TargetRunning
 from pydbgserver.rsp.registry import NO_REPLY, Reply, packet
+from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session.session import AwaitedProgram, Session
 from pydbgserver.target.api import Process
 
@@ -21,16 +22,34 @@ def _launch(session: Session, words: Sequence[str]) -> Process:
     """
     if session.running:
         raise TargetRunning
-    spec = session.launch_settings.spec(words, client_expands=session.dialect.is_lldb)
+    dialect = session.dialect
+    spec = session.launch_settings.spec(words, client_expands=dialect.is_lldb, one_text=dialect.single_argument)
     if spec is None:
         raise LaunchError("no program was given, and none has run before")
     session.apply_options()
     return session.backend.launch(spec)
 
 
-@packet("vRun", "';' words:hextext*';'")
+@packet("vRun", "';' words:hextext*';'", features=["single-inf-arg+"])
 def run(session: Session, words: tuple[str, ...]) -> bytes:
     return session.started(_launch(session, words))
+
+
+@packet("qExecAndArgs", dialect="gdb")
+def last_command(session: Session) -> str:
+    """The program that the server was started with, or started last, and its arguments as a shell reads them."""
+    last = session.launch_settings.last
+    if last is None:
+        return "U"
+    words = last.arguments if last.shell_words else map(_shell_word, last.arguments)
+    return f"S;{hex_text(last.program).decode()};{hex_text(' '.join(words)).decode()};"
+
+
+def _shell_word(word: str) -> str:
+    """`word` as a shell reads it."""
+    import shlex
+
+    return shlex.quote(word)
 
 
 @packet("A", "arguments:text", dialect="lldb")

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from pydbgserver.errors import MalformedPacket
+from collections.abc import Iterator
+from contextlib import suppress
+
+from pydbgserver.errors import MalformedPacket, NoSuchThread, Unsupported
+from pydbgserver.rsp.grammar import ALL, ANY, ThreadId, parse_thread
 from pydbgserver.rsp.registry import packet
 from pydbgserver.session.session import Session
+from pydbgserver.target.api import ANY as EVERY_THREAD
+from pydbgserver.target.api import Process
+from pydbgserver.target.capabilities import ThreadReports
 
 
 def _native(session: Session, numbers: tuple[int, ...]) -> frozenset[int]:
@@ -48,6 +55,48 @@ def thread_events(session: Session, mode: int) -> None:
         raise MalformedPacket(f"unknown thread-events mode {mode}")
     session.run_options.report_threads = mode == 1
     session.options_changed = True
+
+
+CLONE_EVENTS, EXIT_EVENTS = 1, 2
+"""The options of a thread (gdb manual, QThreadOptions)."""
+
+
+@packet("QThreadOptions", "options:text", dialect="gdb", features=["QThreadOptions=3"])
+def thread_options(session: Session, options: str) -> None:
+    """``;OPTIONS[:THREAD]`` any number of times: the last one that matches a thread is what it gets, in place of what
+    it had; one that none matches keeps its options. A thread that is gone is no error."""
+    chosen = [_parse_options(one) for one in options.split(";")[1:]]
+    if not chosen or not options.startswith(";"):
+        raise MalformedPacket("QThreadOptions takes options")
+    for bits, pattern in chosen:
+        for process in _meant(session, pattern):
+            reports = process.capability(ThreadReports)
+            if reports is None:
+                raise Unsupported("events of single threads")
+            with suppress(NoSuchThread):
+                tid = EVERY_THREAD if pattern.tid in (ALL, ANY) else pattern.tid
+                reports.report(tid, clones=bool(bits & CLONE_EVENTS), exits=bool(bits & EXIT_EVENTS))
+
+
+def _meant(session: Session, pattern: ThreadId) -> Iterator[Process]:
+    """The processes that `pattern` may mean; a bare thread id is that of whichever process has it."""
+    for pid, process in session.backend.processes.items():
+        if pattern.pid in (ALL, ANY, pid) or (
+            pattern.pid is None and (pattern.tid in (ALL, ANY) or pattern.tid in process.threads())
+        ):
+            yield process
+
+
+def _parse_options(text: str) -> tuple[int, ThreadId]:
+    digits, _, thread = text.partition(":")
+    try:
+        bits = int(digits, 16)
+        pattern = parse_thread(thread.encode()) if thread else ThreadId(None, ALL)
+    except ValueError as error:
+        raise MalformedPacket(f"thread options {text[:40]!r} make no sense") from error
+    if bits & ~(CLONE_EVENTS | EXIT_EVENTS) or bits < 0:
+        raise MalformedPacket(f"unknown thread options {digits[:40]}")
+    return bits, pattern
 
 
 @packet("QSetDetachOnError", "':' mode:dec", dialect="lldb")

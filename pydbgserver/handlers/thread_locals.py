@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import struct
 
-from pydbgserver.errors import DebugError, Unsupported
+from pydbgserver.errors import DebugError
 from pydbgserver.rsp.grammar import ThreadId
 from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Process
-from pydbgserver.target.registers import read_register
+from pydbgserver.target.registers import thread_pointer
 
 MODULE_ID = "_thread_db_link_map_l_tls_modid"
 VECTOR_POINTER = "_thread_db_pthread_dtvp"
@@ -53,20 +53,12 @@ def thread_local_address(session: Session, pattern: ThreadId, offset: int, link_
     if len(symbols) < len(SYMBOLS):
         raise DebugError("thread-local storage is not set up yet, or the C library is not glibc")
     module = _field(process, symbols[MODULE_ID], link_map)
-    vector = _field(process, symbols[VECTOR_POINTER], _thread_pointer(process, tid))
+    vector = _field(process, symbols[VECTOR_POINTER], thread_pointer(process, tid))
     entry, _ = _locate(process, symbols[VECTOR], vector, module)
     block = _field(process, symbols[BLOCK_POINTER], entry)
     if not module or block & _UNALLOCATED:
         raise DebugError("the thread has not used the thread-local variables of this module yet")
     return f"{(block + offset) % (1 << 64):x}"
-
-
-def _thread_pointer(process: Process, tid: int) -> int:
-    """The address of the thread's struct pthread, where the thread pointer points on x86."""
-    register = next((one for one in process.arch.registers if one.generic == "tp"), None)
-    if register is None:
-        raise Unsupported("no register is known to be the thread pointer")
-    return int.from_bytes(read_register(process, tid, register.number), "little")
 
 
 def _locate(process: Process, description: int, structure: int, index: int = 0) -> tuple[int, int]:

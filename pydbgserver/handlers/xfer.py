@@ -23,6 +23,7 @@ from pydbgserver.target.capabilities import (
     SignalInfo,
     ThreadPlacement,
 )
+from pydbgserver.target.registers import pthread
 
 LONGEST_PIECE = PACKET_SIZE - 1
 """lldb asks for as much as it thinks PacketSize is, and takes less."""
@@ -92,7 +93,18 @@ def _thread_lines(session: Session, process: Process) -> Iterable[str]:
         except DebugError:
             continue
         name = f' name="{_escape(name)}"' if name else ""
-        yield f'<thread id="{session.dialect.thread_id(process.pid, tid)}"{core}{name}/>\n'
+        yield f'<thread id="{session.dialect.thread_id(process.pid, tid)}"{core}{name}{_handle(process, tid)}/>\n'
+
+
+def _handle(process: Process, tid: int) -> str:
+    """`handle`: the bytes of the thread's pthread_t, by which gdb's Python finds it. `id_str` (gdb 16): what the
+    thread is called, in the words of gdb's own Linux target (linux-thread-db.c)."""
+    handle = pthread(process, tid)
+    if not handle:
+        return ""
+    arch = process.arch
+    digits = handle.to_bytes(arch.pointer_size, "little" if arch.byte_order == "little" else "big").hex()
+    return f' handle="{digits}" id_str="Thread {handle:#x} (LWP {tid})"'
 
 
 @_readable("osdata")

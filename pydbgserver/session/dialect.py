@@ -95,6 +95,8 @@ class Dialect:
         "native_signals",
         "no_resumed",
         "presumed",
+        "several_watched",
+        "single_argument",
         "software_break_key",
     )
 
@@ -118,6 +120,10 @@ class Dialect:
         self.software_break_key = False
         self.hardware_break_key = False
         self.no_resumed = False
+        self.single_argument = False
+        """gdb 18: vRun has all arguments in one text, as a shell reads them."""
+        self.several_watched = False
+        """gdb 18: a stop reply may name several watched addresses."""
         self.events: frozenset[str] = frozenset()
         """Of "fork", "vfork" and "exec", those the client follows."""
 
@@ -158,6 +164,8 @@ class Dialect:
         self.software_break_key = gdb and "swbreak+" in features
         self.hardware_break_key = gdb and "hwbreak+" in features
         self.no_resumed = gdb and "no-resumed+" in features
+        self.single_argument = gdb and "single-inf-arg+" in features
+        self.several_watched = gdb and "multi-wp-addr+" in features
         self.binary_upload = gdb
         self.events = frozenset(event for event in ("fork", "vfork", "exec") if f"{event}-events+" in features)
         if self.client is Client.LLDB and not self.multiprocess:

@@ -36,6 +36,10 @@ def _gdb_if_offered(dialect: Dialect, offered: Collection[str], feature: str) ->
     return dialect.client is Client.GDB and feature in offered
 
 
+def _thread_options(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
+    return dialect.client is Client.GDB and "QThreadOptions+" in offered
+
+
 def _fork_events(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
     return feature.partition("-")[0] in dialect.events
 
@@ -61,6 +65,8 @@ OFFERED_TO: dict[str, Offer] = {
     "no-resumed+": _gdb_if_offered,
     "QThreadEvents+": _gdb_if_offered,
     "error-message+": _gdb_if_offered,
+    "single-inf-arg+": _gdb_if_offered,
+    "QThreadOptions=3": _thread_options,
     "binary-upload+": _gdb,
     "augmented-libraries-svr4-read+": _gdb,
     "native-signals+": _lldb,

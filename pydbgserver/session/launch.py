@@ -49,19 +49,20 @@ class LaunchSettings:
                 merged[name] = value
         return merged
 
-    def spec(self, words: Sequence[str], *, client_expands: bool) -> LaunchSpec | None:
+    def spec(self, words: Sequence[str], *, client_expands: bool, one_text: bool = False) -> LaunchSpec | None:
         """The launch of `words` (program, arguments...); without a program the last one again, None if there is none.
 
         `client_expands`: the client is lldb, which expands arguments itself, sends the whole environment and shows
-        what the program prints; gdb leaves all three to the server.
+        what the program prints; gdb leaves all three to the server. `one_text`: the arguments are one text, as a shell
+        reads them.
         """
         last = self.last
         if words and words[0]:
-            program, arguments, shell_words = words[0], tuple(words[1:]), False
+            program, arguments, shell_words = words[0], tuple(words[1:]), one_text
         elif last is None:
             return None
         else:
-            program, shell_words = last.program, last.shell_words and len(words) < 2
+            program, shell_words = last.program, one_text if len(words) > 1 else last.shell_words
             arguments = tuple(words[1:]) or tuple(last.arguments)
         self.last = LaunchSpec(
             program,

@@ -23,6 +23,7 @@ from pydbgserver.target.api import Process
 from pydbgserver.target.capabilities import SignalInfo
 from pydbgserver.target.events import (
     BreakpointHit,
+    Cloned,
     Execed,
     Forked,
     Interrupted,
@@ -116,7 +117,10 @@ def _gdb_breakpoint(session: Session, event: BreakpointHit) -> str:
 
 
 def _gdb_watchpoint(session: Session, event: WatchpointHit) -> str:
-    return f"T05{WATCH_KEYS[event.kind]}:{event.address:x};"
+    keys = f"T05{WATCH_KEYS[event.kind]}:{event.address:x};"
+    if event.others and session.dialect.several_watched:
+        keys += "".join([f"{WATCH_KEYS[kind]}:{address:x};" for kind, address in event.others])
+    return keys
 
 
 def _gdb_signal(session: Session, event: SignalStop) -> str:
@@ -133,6 +137,10 @@ def _gdb_syscall(session: Session, event: SyscallStop) -> str:
 
 def _gdb_fork(session: Session, event: Forked) -> str:
     return f"T05{_fork_key(session, event)}"
+
+
+def _gdb_clone(session: Session, event: Cloned) -> str:
+    return f"T05clone:{session.dialect.thread_id(event.pid, event.child_tid)};"
 
 
 def _gdb_vfork_done(session: Session, event: VforkDone) -> str:
@@ -163,6 +171,7 @@ _GDB_FORMS: dict[type[ThreadEvent], Callable[[Session, Any], str]] = {
     InitialStop: _gdb_plain,
     SyscallStop: _gdb_syscall,
     Forked: _gdb_fork,
+    Cloned: _gdb_clone,
     VforkDone: _gdb_vfork_done,
     Execed: _gdb_exec,
     ThreadStarted: _gdb_thread_started,

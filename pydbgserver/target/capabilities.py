@@ -157,6 +157,15 @@ class StandardStreams(ABC):
         """Type `data` at the debuggee's terminal."""
 
 
+class ThreadReports(ABC):
+    """Events of single threads."""
+
+    @abstractmethod
+    def report(self, tid: int, *, clones: bool, exits: bool) -> None:
+        """Whether `Cloned` and `ThreadExited` of the thread are reported; tid -1: of every thread that is there now.
+        New threads begin with neither. The threads of a reported clone stay stopped until they are resumed."""
+
+
 class ThreadPlacement(ABC):
     """Where the kernel runs a thread."""
 

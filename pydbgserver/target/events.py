@@ -38,11 +38,13 @@ class BreakpointHit(ThreadEvent):
 
 @dataclass(slots=True)
 class WatchpointHit(ThreadEvent):
-    """The range watched at `address` was touched; `slot` is the debug register."""
+    """The range watched at `address` was touched; `slot` is the debug register. `others`: kind and address of what else
+    the same instruction touched."""
 
     address: int
     kind: WatchKind
     slot: int
+    others: tuple[tuple[WatchKind, int], ...] = ()
 
 
 @dataclass(slots=True)
@@ -91,13 +93,20 @@ class Execed(ThreadEvent):
 
 
 @dataclass(slots=True)
+class Cloned(ThreadEvent):
+    """The thread has started the thread `child_tid`, which is stopped until it is resumed (`ThreadReports`)."""
+
+    child_tid: int
+
+
+@dataclass(slots=True)
 class ThreadStarted(ThreadEvent):
-    """A new thread is about to run (only when the client asked for thread events)."""
+    """A new thread is about to run (only when the client asked for it)."""
 
 
 @dataclass(slots=True)
 class ThreadExited(ThreadEvent):
-    """The thread has ended with `status` (only when the client asked for thread events)."""
+    """The thread has ended with `status` (only when the client asked for it)."""
 
     status: int
 

@@ -19,8 +19,9 @@ class LaunchSpec:
     `stdin`, `stdout`, `stderr` are paths opened in the child, or None to keep
     the server's. `pty`: give the child a new terminal whose other end the
     server reads (`StandardStreams`); explicit paths win over it.
-    `shell_words`: with `through_shell`, hand `arguments` to the shell
-    unquoted, so that it expands globs and redirections.
+    `shell_words`: `arguments` are text as a shell reads it; with
+    `through_shell` the shell gets it as it is, so that it expands globs and
+    redirections, without it only quotes and blanks count.
     """
 
     def __init__(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
+from pydbgserver.errors import DebugError, Unsupported
+
 if TYPE_CHECKING:
     from pydbgserver.arch.model import Arch, RegisterSlice
     from pydbgserver.target.api import Process
@@ -86,6 +88,26 @@ def pc(process: Process, tid: int) -> int:
     """The program counter."""
     arch = process.arch
     return int.from_bytes(read_register(process, tid, arch.pc.number), _byte_order(arch))
+
+
+def thread_pointer(process: Process, tid: int) -> int:
+    """Where the CPU's thread pointer points; 0 before the thread has set one. Raises `Unsupported`."""
+    register = next((one for one in process.arch.registers if one.generic == "tp"), None)
+    if register is None:
+        raise Unsupported("no register is known to be the thread pointer")
+    return int.from_bytes(read_register(process, tid, register.number), _byte_order(process.arch))
+
+
+def pthread(process: Process, tid: int) -> int:
+    """The thread's pthread_t, 0 if it has none yet. On x86 it is the thread pointer, and the first word it points to
+    is the pointer itself (psABI, "Thread-Local Storage"; glibc tcbhead_t, musl struct pthread)."""
+    size = process.arch.pointer_size
+    try:
+        pointer = thread_pointer(process, tid)
+        first = process.read_memory(pointer, size) if pointer else b""
+    except DebugError:
+        return 0
+    return pointer if len(first) == size and int.from_bytes(first, _byte_order(process.arch)) == pointer else 0
 
 
 def set_pc(process: Process, tid: int, address: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydbgserver.errors import BadAddress, DebugError, NoDebugRegister, NoSuchThread, Unsupported
+from pydbgserver.target.api import ANY
 from pydbgserver.target.capabilities import (
     Auxv,
     ExecFile,
@@ -20,6 +21,7 @@ from pydbgserver.target.capabilities import (
     SignalSending,
     StandardStreams,
     ThreadPlacement,
+    ThreadReports,
 )
 from pydbgserver.target.events import WatchKind
 from pydbgserver.testing.memory import SimRegion
@@ -172,6 +174,16 @@ class SimThreadPlacement(_Capability, ThreadPlacement):
         return tid % 4
 
 
+class SimThreadReports(_Capability, ThreadReports):
+    """`SimProcess.reports`: by thread, what is reported of it."""
+
+    def report(self, tid: int, *, clones: bool, exits: bool) -> None:
+        threads = self.process.registers
+        if tid not in (ANY, *threads):
+            raise NoSuchThread(tid)
+        self.process.reports.update({one: (clones, exits) for one in (threads if tid == ANY else (tid,))})
+
+
 class SimRegisterSnapshots(_Capability, RegisterSnapshots):
     """Copies of all register sets."""
 
@@ -204,6 +216,7 @@ IMPLEMENTATIONS: dict[type, Callable[[Any], object]] = {
     SignalSending: SimSignalSending,
     StandardStreams: SimStandardStreams,
     ThreadPlacement: SimThreadPlacement,
+    ThreadReports: SimThreadReports,
     RegisterSnapshots: SimRegisterSnapshots,
 }
 """By capability, what implements it for a `SimProcess`."""

@@ -46,6 +46,7 @@ from pydbgserver.target.api import (
 )
 from pydbgserver.target.events import (
     BreakpointHit,
+    Cloned,
     Execed,
     Forked,
     Interrupted,
@@ -104,7 +105,8 @@ class SimProcess(Process):
     """One made-up process.
 
     `registers`: by thread and register set, the raw bytes. `breakpoints`: addresses of the planted traps.
-    `typed`: what was written to its stdin. `without`: capabilities it is to lack. `ended`: "killed", "detached" or
+    `typed`: what was written to its stdin. `reports`: by thread, whether its clones and its end are
+    reported. `without`: capabilities it is to lack. `ended`: "killed", "detached" or
     "detached stopped" once it is no longer debugged, else "".
     """
 
@@ -127,6 +129,7 @@ class SimProcess(Process):
         self.program = PROGRAM
         self.breakpoints: set[int] = set()
         self.siginfo: dict[int, bytes] = {}
+        self.reports: dict[int, tuple[bool, bool]] = {}
         self.typed = bytearray()
         self.ended = ""
         self.registers: dict[int, dict[str, bytes]] = {}
@@ -303,8 +306,8 @@ class SimBackend(Backend):
             process.program = event.path
             process.breakpoints.clear()
             process.registers = {process.pid: next(iter(process.registers.values()))}
-        elif isinstance(event, ThreadStarted):
-            process.add_thread(event.tid)
+        elif isinstance(event, (ThreadStarted, Cloned)):
+            process.add_thread(event.child_tid if isinstance(event, Cloned) else event.tid)
         elif isinstance(event, ThreadExited):
             process.remove_thread(event.tid)
 

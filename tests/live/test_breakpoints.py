@@ -114,6 +114,17 @@ def test_watchpoint_on_every_write(debuggees: Debuggees) -> None:
     assert target.run() == [ProcessExited(target.pid, exit_code=0)]
 
 
+def test_one_write_into_two_watched_ranges(debuggees: Debuggees) -> None:
+    target = debuggees.launch("watch")
+    counter = target.address("counter")
+    hardware(target).insert(WatchKind.WRITE, counter, 4)
+    hardware(target).insert(WatchKind.WRITE, counter + 4, 4)
+    other = ((WatchKind.WRITE, counter + 4),)
+    assert target.run() == [WatchpointHit(target.pid, target.pid, counter, WatchKind.WRITE, 0, other)]
+    hardware(target).remove(WatchKind.WRITE, counter, 4)
+    assert target.run() == [WatchpointHit(target.pid, target.pid, counter + 4, WatchKind.WRITE, 1)]
+
+
 def test_hardware_breakpoint_and_its_removal(debuggees: Debuggees) -> None:
     target = debuggees.launch("loop", "3")
     tick = target.address("tick")

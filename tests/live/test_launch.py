@@ -62,6 +62,13 @@ def test_through_the_shell(debuggees: Debuggees) -> None:
     assert expanded[1] == "argument 1 [expanded]"
 
 
+def test_shell_text_without_a_shell(debuggees: Debuggees) -> None:
+    said = report(debuggees, "one 'two words' * $HOME", shell_words=True)
+    assert said[1:5] == ["argument 1 [one]", "argument 2 [two words]", "argument 3 [*]", "argument 4 [$HOME]"]
+    with pytest.raises(LaunchError, match="quot"):
+        debuggees.launch("arguments", "'", shell_words=True)
+
+
 @pytest.mark.parametrize("shell", [False, True])
 def test_through_a_wrapper(debuggees: Debuggees, shell: bool) -> None:
     lines = report(debuggees, "one", wrapper=["env", "TEST_WRAPPED=yes"], through_shell=shell)

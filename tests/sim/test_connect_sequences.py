@@ -123,7 +123,7 @@ GDB18_CONNECT: list[Step] = [
     ("vCont?", "vCont;c;C;s;S;t;r"),
     ("vMustReplyEmpty", ""),
     ("QStartNoAckMode", "OK"),
-    ("qExecAndArgs", ""),
+    ("qExecAndArgs", "U"),
     ("QProgramSignals:0;1", "OK"),
     ("Hgp0.0", "OK"),
     ("qXfer:features:read:target.xml:0,1fffb", r"l<\?xml.*"),
@@ -134,7 +134,7 @@ GDB18_CONNECT: list[Step] = [
     ("x401000,4", "b\x00\x01\x02\x03"),
     ("x0,4", r"E\.cannot read 4 bytes at 0x0.*"),
     ("m0,4", r"E\.cannot read 4 bytes at 0x0.*"),
-    ("QThreadOptions;3:p64.-1", ""),
+    ("QThreadOptions;3:p64.-1", "OK"),
 ]
 
 LLDB23_CONNECT: list[Step] = [

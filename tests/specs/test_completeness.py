@@ -79,12 +79,17 @@ def test_every_feature_is_specified_or_left_out_with_a_reason() -> None:
     assert sorted((told | left_out) - items) == []
 
 
+def _offered_as(feature: str) -> str:
+    """The client offers an item with a value by its name alone."""
+    return f"{feature.partition('=')[0]}+" if "=" in feature else feature
+
+
 def expected_features(client: Client, offered: str) -> set[str]:
     """What the specifications say that the client is told."""
     return {
         name
         for name, entry in features().items()
-        if entry["to"] in ("both", client) and (not entry["mirrored"] or name in offered.split(";"))
+        if entry["to"] in ("both", client) and (not entry["mirrored"] or _offered_as(name) in offered.split(";"))
     }
 
 
@@ -99,7 +104,7 @@ def test_what_is_advertised_is_what_the_specifications_say(client: Client, hello
     dialect = Dialect()
     dialect.offer(offered.split(";"))
     items = advertise(dialect, offered.split(";"), REGISTRY.features()).split(";")
-    names = [item if item.endswith("+") else item.partition("=")[0] + "=" for item in items]
+    names = [item if item in features() else item.partition("=")[0] + "=" for item in items]
     assert sorted(names) == sorted(expected_features(client, offered))
 
 

@@ -27,6 +27,7 @@ from pydbgserver.target.capabilities import (
     SignalSending,
     StandardStreams,
     ThreadPlacement,
+    ThreadReports,
 )
 from pydbgserver.target.events import WatchKind
 
@@ -161,6 +162,14 @@ class LinuxSignalSending(SignalSending):
             raise KernelError(error.errno or EPERM, f"cannot send signal {signal} to process {self._pid}") from None
 
 
+class LinuxThreadReports(ThreadReports):
+    def __init__(self, process: LinuxProcess) -> None:
+        self._pid = process.pid
+
+    def report(self, tid: int, *, clones: bool, exits: bool) -> None:
+        tracer.report_thread(self._pid, tid, clones=clones, exits=exits)
+
+
 class LinuxThreadPlacement(ThreadPlacement):
     def __init__(self, process: LinuxProcess) -> None:
         self._pid = process.pid
@@ -217,5 +226,6 @@ CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
     SignalInfo: LinuxSignalInfo,
     SignalSending: LinuxSignalSending,
     ThreadPlacement: LinuxThreadPlacement,
+    ThreadReports: LinuxThreadReports,
     RegisterSnapshots: LinuxRegisterSnapshots,
 }

@@ -12,6 +12,8 @@ from pydbgserver.errors import LaunchError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydbgserver.target.launch_spec import LaunchSpec
 
 DEFAULT_SHELL = "/bin/sh"
@@ -50,6 +52,16 @@ def shell_quote(word: str) -> str:
     return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
+def _split(texts: Sequence[str]) -> list[str]:
+    """The words of shell text without a shell. Raises `LaunchError` for a quote without an end."""
+    import shlex
+
+    try:
+        return [word for text in texts for word in shlex.split(text)]
+    except ValueError as error:
+        raise LaunchError(f"the program's arguments cannot be split: {error}", errno.EINVAL) from error
+
+
 def command_line(spec: LaunchSpec, shell: str) -> CommandLine:
     """What to execute for `spec`: the program, its wrapper, or a shell that becomes one of them."""
     program = find_program(spec)
@@ -58,7 +70,7 @@ def command_line(spec: LaunchSpec, shell: str) -> CommandLine:
         quoted = [shell_quote(word) for word in (*spec.wrapper, program)]
         quoted += spec.arguments if spec.shell_words else [shell_quote(word) for word in spec.arguments]
         return CommandLine(shell, [shell, "-c", "exec " + " ".join(quoted)], execs + 1)
-    words = [*spec.wrapper, program, *spec.arguments]
+    words = [*spec.wrapper, program, *(_split(spec.arguments) if spec.shell_words else spec.arguments)]
     if not spec.wrapper:
         return CommandLine(program, words, execs)
     wrapper = spec.wrapper[0] if "/" in spec.wrapper[0] else in_path(spec.wrapper[0])

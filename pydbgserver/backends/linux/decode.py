@@ -9,6 +9,7 @@ from pydbgserver import native
 from pydbgserver.backends.linux.tracer import RawStop
 from pydbgserver.target.events import (
     BreakpointHit,
+    Cloned,
     Execed,
     Forked,
     Interrupted,
@@ -32,10 +33,15 @@ _lib = native.lib
 
 
 def _hardware(stop: RawStop, process: LinuxProcess) -> StopEvent:
-    kind, address = process.watched(stop.value)
+    slot, all_hit = stop.value & 0xFF, stop.value >> 8
+    kind, address = process.watched(slot)
     if kind is WatchKind.EXECUTE:
         return BreakpointHit(stop.pid, stop.tid, stop.pc, hardware=True)
-    return WatchpointHit(stop.pid, stop.tid, address, kind, stop.value)
+    if all_hit == 1 << slot:
+        return WatchpointHit(stop.pid, stop.tid, address, kind, slot)
+    hit = dict.fromkeys(process.watched(one) for one in range(process.hardware.slots) if all_hit >> one & 1)
+    others = tuple(one for one in hit if one != (kind, address) and one[0] is not WatchKind.EXECUTE)
+    return WatchpointHit(stop.pid, stop.tid, address, kind, slot, others)
 
 
 _EVENTS: dict[int, Callable[[RawStop, LinuxProcess], StopEvent]] = {
@@ -49,6 +55,7 @@ _EVENTS: dict[int, Callable[[RawStop, LinuxProcess], StopEvent]] = {
     _lib.LINUX_STOP_SYSCALL_RETURN: lambda s, p: SyscallStop(s.pid, s.tid, s.value, entry=False),
     _lib.LINUX_STOP_FORK: lambda s, p: Forked(s.pid, s.tid, s.value),
     _lib.LINUX_STOP_VFORK: lambda s, p: Forked(s.pid, s.tid, s.value, vfork=True),
+    _lib.LINUX_STOP_CLONE: lambda s, p: Cloned(s.pid, s.tid, s.value),
     _lib.LINUX_STOP_VFORK_DONE: lambda s, p: VforkDone(s.pid, s.tid),
     _lib.LINUX_STOP_EXEC: lambda s, p: Execed(s.pid, s.tid, p.exec_file()),
     _lib.LINUX_STOP_THREAD_START: lambda s, p: ThreadStarted(s.pid, s.tid),

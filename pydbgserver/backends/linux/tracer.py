@@ -74,6 +74,11 @@ def catch_syscalls(pid: int, numbers: frozenset[int] | None) -> None:
     _process(_lib.linux_catch_syscalls(pid, listed, count), pid)
 
 
+def report_thread(pid: int, tid: int, *, clones: bool, exits: bool) -> None:
+    """Whether the threads that `tid` starts, and its end, are reported; tid -1: of every thread of the process."""
+    _thread(_lib.linux_report_thread(pid, tid, clones, exits), tid, "choose the events")
+
+
 def detach(pid: int, *, stopped: bool = False) -> None:
     _process(_lib.linux_detach(pid, stopped), pid)
 
