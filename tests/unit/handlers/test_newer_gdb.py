@@ -13,7 +13,6 @@ from pydbgserver.target.registers import write_register
 from pydbgserver.testing.sim import DATA, SimProcess, Stop
 from tests.sim.conversation import GDB18, PID, Conversation, gdb
 
-
 SHELL_TEXT = b"a 'b c' '*'"
 
 
@@ -67,9 +66,7 @@ def test_threads_with_a_handle() -> None:
     assert "handle" not in second and "id_str" not in second, "it points to something else"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"), [("", ()), ("61202762206327", ("a 'b c'",)), ("2a", ("*",))]
-)
+@pytest.mark.parametrize(("arguments", "expected"), [("", ()), ("61202762206327", ("a 'b c'",)), ("2a", ("*",))])
 def test_arguments_as_one_text(arguments: str, expected: tuple[str, ...]) -> None:
     talk = Conversation(before=[GDB18])
     assert talk.ask(f"vRun;2f61;{arguments}" if arguments else "vRun;2f61").startswith("T05")
