@@ -18,12 +18,12 @@ NATIVE = Path(__file__).resolve().parent
 ROOT = NATIVE.parent
 
 COMMON = ("rsp", "registers")
-LINUX = ("linux",)
+SYSTEMS = {"linux": ("linux",), "darwin": ("mach",)}
 
 
 def families() -> tuple[str, ...]:
     """The C families of this operating system: prefixes of native/*.c and names of native/cdef/*.h."""
-    return COMMON + (LINUX if sys.platform == "linux" else ())
+    return COMMON + SYSTEMS.get(sys.platform, ())
 
 
 def sources() -> list[str]:

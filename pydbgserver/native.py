@@ -7,7 +7,7 @@ with their callers: `pydbgserver.rsp.codec` and `pydbgserver.backends.linux.trac
 
 from __future__ import annotations
 
-from pydbgserver.errors import KernelError
+from pydbgserver.errors import KernelError, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,21 @@ except ImportError as error:  # pragma: no cover - only a broken installation co
 
 lib: Any = _native.lib
 ffi: Any = _native.ffi
+
+
+def mach() -> tuple[Any, Any]:
+    """The `lib` and `ffi` of the calls of native/cdef/mach.h.
+
+    On a Mac they are the product's own. Elsewhere they are those of the simulation, which is test equipment:
+    raises `Unsupported` where it has not been built.
+    """
+    if hasattr(lib, "mach_open"):
+        return lib, ffi
+    try:
+        from pydbgserver import _native_macos_sim
+    except ImportError:
+        raise Unsupported("this is no Mac, and the simulation of one, which is test equipment, is not built") from None
+    return _native_macos_sim.lib, _native_macos_sim.ffi
 
 
 def check(result: int, doing: str) -> int:
