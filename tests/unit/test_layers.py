@@ -16,7 +16,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "logs": frozenset(),
     "options": frozenset(),
-    "native": frozenset({"errors", "_native"}),
+    "native": frozenset({"errors", "_native", "_native_macos_sim"}),
     "arch": BASE,
     "target": BASE | {"arch"},
     "rsp": BASE | {"native"},
