@@ -159,10 +159,13 @@ static int run_to_exec(pid_t pid, int execs) {
 static int start_tracing(linux_launch_spec *spec, pid_t pid, const struct pipes *pipes) {
     long result = seize(pid, true);
     if (result < 0) {
-        spec->stage = LINUX_STAGE_SEIZE;
         kernel.kill(pid, SIGKILL);
         kernel.waitpid(pid, &(int){0}, __WALL);
-        return (int)result;
+        /* A child that had failed before it was seized is a zombie, which ptrace(2) refuses with EPERM. */
+        int failed = read_reports(spec, pipes->report[0]);
+        if (!failed)
+            spec->stage = LINUX_STAGE_SEIZE;
+        return failed ? failed : (int)result;
     }
     if (write(pipes->go[1], "g", 1) < 0) { /* the child is gone: its status says so */
     }
