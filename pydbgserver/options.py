@@ -108,6 +108,8 @@ class Options(Settings):
     """--port-offset: what the reported port has on top of the bound one."""
     record: str = ""
     """--record: the file that gets a transcript of the session."""
+    record_level: str = "packets"
+    """--record-level: "packets", or "kernel" for the backend's calls, too."""
 
 
 class Task(Settings):

@@ -28,6 +28,7 @@ DISABLEABLE = {
 DEBUG_FORMATS = {"all": True, "none": False, "timestamp": True}
 
 POLICIES = ("detach", "kill", "stop")
+RECORD_LEVELS = ("packets", "kernel")
 
 
 def _disableable() -> str:
@@ -70,6 +71,12 @@ def _policy(text: str) -> str:
     return text
 
 
+def _record_level(text: str) -> str:
+    if text not in RECORD_LEVELS:
+        raise UsageError(f"--record-level takes {', '.join(RECORD_LEVELS)}, not {text!r}")
+    return text
+
+
 OPTIONS: dict[str, Row] = {
     "--attach": put("attaching", True),
     "--multi": put("multi", True),
@@ -87,6 +94,7 @@ OPTIONS: dict[str, Row] = {
     "--log-channels": (REQUIRED, _log_channels),
     "--disable-packet": (OPTIONAL, _disable_packets),
     "--record": take("record"),
+    "--record-level": take("record_level", _record_level),
     "--on-disconnect": take("on_disconnect", _policy),
     "--selftest": (OPTIONAL, lambda draft, _: selftest_answer()),
     "--version": answer(version_answer),

@@ -56,6 +56,8 @@ OPTIONS: dict[str, Row] = {
     "log-file": _LOG_FILE,
     "l": _LOG_FILE,
     "debug": GDBSERVER_OPTIONS["--debug"],
+    "record": GDBSERVER_OPTIONS["--record"],
+    "record-level": GDBSERVER_OPTIONS["--record-level"],
     "verbose": ignore(),
     "version": GDBSERVER_OPTIONS["--version"],
     "help": answer(help_answer),

@@ -36,7 +36,7 @@ def start(options: Options) -> None:
     recordings = _open_recordings(options)
     listener = open_listener(options.endpoint)
     if options.platform:
-        _serve_platform(options, listener)
+        _serve_platform(options, listener, recordings)
         return
     backend = None
     try:
@@ -67,19 +67,26 @@ def _open_recordings(options: Options) -> Recordings | None:
         return None
     from pydbgserver.transcripts.recorder import Recordings
 
-    return Recordings(options.record)
+    recordings = Recordings(options.record)
+    if options.record_level == "kernel":
+        from pydbgserver.backends.linux import kernel_recording
+
+        kernel_recording.install(recordings.kernel)
+    return recordings
 
 
-def _describe_session(options: Options, backend: Backend) -> dict[str, str]:
+def _describe_session(options: Options, backend: Backend | None = None) -> dict[str, str]:
     """The header of a transcript."""
     from pydbgserver.cli.words import version
 
     header = {"server": f"pydbgserver {version()}", "style": options.style}
-    if options.program:
-        from shlex import join
+    from shlex import join
 
+    if options.program:
         header |= {"program": options.program[0], "arguments": join(options.program[1:])}
-    for process in backend.processes.values():
+    if options.record_level == "kernel":
+        header["command"] = join(sys.argv[1:])
+    for process in backend.processes.values() if backend is not None else ():
         header |= {"pid": str(process.pid), "arch": process.arch.gdb_architecture, "endian": process.arch.byte_order}
     return {key: value for key, value in header.items() if value}
 
@@ -98,15 +105,17 @@ def _serve(options: Options, backend: Backend, listener: Listener, recordings: R
 
     if recordings is not None:
         recordings.header = _describe_session(options, backend)
-    serve.run(options, _session_options(options), backend, listener, recordings)
+    serve.run(options, session_options(options), backend, listener, recordings)
 
 
-def _serve_platform(options: Options, listener: Listener) -> None:
+def _serve_platform(options: Options, listener: Listener, recordings: Recordings | None) -> None:
     try:
         announce(options, listener)
         from pydbgserver.server import platform
 
-        platform.run(options, _session_options(options), listener)
+        if recordings is not None:
+            recordings.header = _describe_session(options)
+        platform.run(options, session_options(options), listener, recordings)
     finally:
         listener.close()
 
@@ -128,7 +137,8 @@ def launch_spec(options: Options) -> LaunchSpec:
     )
 
 
-def _session_options(options: Options) -> SessionOptions:
+def session_options(options: Options) -> SessionOptions:
+    """What the command line decides for every session."""
     from pydbgserver.session.dialect import Client
     from pydbgserver.session.session import SessionOptions
 

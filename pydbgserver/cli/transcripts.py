@@ -27,12 +27,15 @@ Usage:  pydbgserver [OPTIONS] --record FILE COMM PROG [ARGS ...]     write down 
         pydbgserver proxy LISTEN TARGET --record FILE [--header KEY=VALUE]
         pydbgserver replay FILE --server COMM [--exact] [--timeout SECONDS] [--program PATH]
         pydbgserver replay FILE --client COMM
+        pydbgserver replay FILE --kernel
         pydbgserver show FILE [--html OUT] [--stats] [--packet NAME] [--thread TID] [--after S] [--before S]
                               [--slower MS] [--grep TEXT] [--raw] [--color auto|always|never]
 
   proxy     sits between a client, which connects to LISTEN, and the server at TARGET, and writes down what they say
   replay    --server: plays the client against the server at COMM and shows what it answers differently
             --client: plays the server for a client that connects to COMM
+            --kernel: plays the client and the kernel against this server, from a file that was recorded with
+                      --record-level=kernel; nothing is run
   show      prints the session in words, or writes a page about it
 
 LISTEN, TARGET and COMM are as for the server: HOST:PORT, :PORT, a path with a slash, a URL, -.
@@ -69,6 +72,7 @@ PROXY: dict[str, Row] = {"--record": take("record"), "--header": _gather("header
 REPLAY: dict[str, Row] = {
     "--server": take("server"),
     "--client": take("client"),
+    "--kernel": put("kernel", True),
     "--exact": put("exact", True),
     "--timeout": take("timeout", _number("--timeout")),
     "--program": take("program"),
@@ -180,9 +184,11 @@ def _transcript_path(words: list[str], command: str) -> str:
 
 def _replay(words: list[str], draft: Draft) -> Callable[[], int]:
     path = _transcript_path(words, "replay")
-    server, client = draft.get("server"), draft.get("client")
-    if (server is None) == (client is None):
-        raise UsageError("replay takes one of --server COMM and --client COMM")
+    server, client, kernel = draft.get("server"), draft.get("client"), draft.get("kernel")
+    if sum(one is not None for one in (server, client, kernel)) != 1:
+        raise UsageError("replay takes one of --server COMM, --client COMM and --kernel")
+    if kernel:
+        return _reading(lambda: _play_kernel(path))
     if isinstance(server, str):
         return _reading(lambda: _play_client(path, connecting(server), draft))
     assert isinstance(client, str)
@@ -226,6 +232,16 @@ def _play_client(path: str, endpoint: Endpoint, draft: Draft) -> int:
         result = play_client.play(transcript, listener, settings)
     finally:
         listener.close()
+    print(report.text(result))
+    return DIFFERENCES if result.differences or result.broken else 0
+
+
+def _play_kernel(path: str) -> int:
+    from pydbgserver.cli import kernel
+    from pydbgserver.transcripts import report
+    from pydbgserver.transcripts.files import load
+
+    result = kernel.replay(load(path))
     print(report.text(result))
     return DIFFERENCES if result.differences or result.broken else 0
 

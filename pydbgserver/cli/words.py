@@ -55,6 +55,7 @@ Starting programs:
 
 Recording:
   --record=FILE                  write down what client and server say; see `pydbgserver show --help`
+  --record-level=packets|kernel  kernel: and every call to the kernel, for a replay without it
 
 Logging:
   --debug                        every channel

@@ -54,6 +54,8 @@ class Mark(Enum):
     """What the debuggee or a monitor command printed (an ``O`` packet); the body is the text itself."""
     CLIENT_GONE = "<."
     SERVER_GONE = ".>"
+    KERNEL = "k>"
+    """A call to the kernel and its result, at the level `kernel`; the body is the backend's own."""
 
     @property
     def to_client(self) -> bool:
@@ -219,7 +221,7 @@ class Transcript:
 
 
 _HEADER = re.compile(rb"([a-z][a-z0-9-]*):[ \t]*(.*)")
-_LINE = re.compile(rb"(\d{1,9})\.(\d{6}) (<-|->|~>|<!|<i|o>|<\.|\.>)(?: (.*))?")
+_LINE = re.compile(rb"(\d{1,9})\.(\d{6}) (<-|->|~>|<!|<i|o>|<\.|\.>|k>)(?: (.*))?")
 _LOGGED = re.compile(rb"(?:\d+\.\d{6} )?\[[a-z]+\] ")
 _LOG_LINE = re.compile(rb"(?:(\d+)\.(\d{6}) )?\[packets\] (<-|->|~>|<!|<i|o>|<\.|\.>)(?: (.*))?")
 

@@ -20,12 +20,16 @@ import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydbgserver import logs
 from pydbgserver.errors import DebugError
 from pydbgserver.options import Options
 from pydbgserver.server.listen import Listener, ReadyListener, SocketListener, socket_link
 from pydbgserver.session.session import SessionOptions
+
+if TYPE_CHECKING:
+    from pydbgserver.transcripts.recorder import Recordings
 
 FIRST = b"$QStartNoAckMode#b0"
 FIRST_REPLY = b"+$OK#9a"
@@ -105,8 +109,15 @@ class Arrival:
 class Lobby:
     """Accepts connections and looks after the processes that serve them."""
 
-    def __init__(self, options: Options, settings: SessionOptions, listener: SocketListener) -> None:
+    def __init__(
+        self,
+        options: Options,
+        settings: SessionOptions,
+        listener: SocketListener,
+        recordings: Recordings | None = None,
+    ) -> None:
         self._options = options
+        self._recordings = recordings
         self._settings = settings
         self._listener = listener
         self._selector = selectors.DefaultSelector()
@@ -231,6 +242,8 @@ class Lobby:
             ours.close()
             self._be_guest(theirs, directory)
         theirs.close()
+        if self._recordings is not None:
+            self._recordings.skip()
         guest = Guest(pid, ours, machine, owner, machine if owner else None)
         self._guests[pid] = guest
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._requested(guest))
@@ -243,7 +256,7 @@ class Lobby:
             self._leave_lobby()
             if directory is not None:
                 os.chdir(directory)
-            status = serve_guest(channel, self._options, self._settings, self._listener)
+            status = serve_guest(channel, self._options, self._settings, self._listener, self._recordings)
         except BaseException:
             import traceback
 
@@ -329,7 +342,13 @@ class Lobby:
                     self._end(other)
 
 
-def serve_guest(channel: socket.socket, options: Options, settings: SessionOptions, listener: Listener) -> int:
+def serve_guest(
+    channel: socket.socket,
+    options: Options,
+    settings: SessionOptions,
+    listener: Listener,
+    recordings: Recordings | None = None,
+) -> int:
     """Wait for the connection that comes through `channel` and serve it. Gives the exit status."""
     message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, 1)
     if not descriptors:
@@ -346,17 +365,19 @@ def serve_guest(channel: socket.socket, options: Options, settings: SessionOptio
     host = PlatformHost(channel, port, "" if listener.port else listener.place)
     backend = LinuxBackend()
     try:
-        serve.run(options, replace(settings, platform=host), backend, ReadyListener(link))
+        serve.run(options, replace(settings, platform=host), backend, ReadyListener(link), recordings)
     finally:
         backend.release()
     return 0
 
 
-def run(options: Options, settings: SessionOptions, listener: Listener) -> None:
+def run(
+    options: Options, settings: SessionOptions, listener: Listener, recordings: Recordings | None = None
+) -> None:
     """Serve the connections of `listener` until the end; see `Lobby`."""
     assert isinstance(listener, SocketListener)
     # What every session needs is loaded once, and shared by all of them.
     import pydbgserver.backends.linux.backend
     import pydbgserver.server.serve  # noqa: F401
 
-    Lobby(options, settings, listener).run()
+    Lobby(options, settings, listener, recordings).run()

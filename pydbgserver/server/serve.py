@@ -105,6 +105,10 @@ class Server:
         connection = Connection(session, self._backend, wire, recorder)
         if link.no_ack:
             session.no_ack_requested = connection.framing.no_ack = True
+            if recorder is not None:
+                # The lobby of the platform has answered it.
+                recorder.received(b"QStartNoAckMode")
+                recorder.sent(b"OK")
         connection.on_new_process = terminals.adopt
         session.collect_output = terminals.collect
         terminals.on_output, terminals.on_output_nowait = connection.output, connection.output_nowait

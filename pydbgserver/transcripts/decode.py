@@ -117,4 +117,5 @@ def line_in_words(mark: Mark, body: bytes, request: bytes | None) -> str:
         Mark.OUTPUT: f"prints {in_words(raw(body))}",
         Mark.CLIENT_GONE: "the client has gone",
         Mark.SERVER_GONE: "the server has ended the session",
+        Mark.KERNEL: f"kernel: {in_words(raw(body))}",
     }[mark]

@@ -108,6 +108,11 @@ class Recorder:
         self._add(mark, body)
         self.flush()
 
+    def kernel(self, body: bytes) -> None:
+        """A call to the kernel. It is in the file when this returns; after the end of the session it is left out."""
+        if self._file is not None:
+            self.mark(Mark.KERNEL, body)
+
     def flush(self) -> None:
         """Write what has been received and not been answered."""
         if self._pending:
@@ -169,13 +174,33 @@ class Recordings:
         self.header: Mapping[str, str] = {}
         self._path = path
         self._count = 0
+        self._before: list[bytes] = []
+        self._first: Recorder | None = None
         try:
             os.close(_create(path))
         except OSError as error:
             raise UsageError(f"{path}: cannot record there: {error.strerror}") from None
 
+    def kernel(self, body: bytes) -> None:
+        """A call to the kernel, of the first session: a later one goes on with what it does not tell of."""
+        if self._first is not None:
+            self._first.kernel(body)
+        else:
+            self._before.append(body)
+
+    def skip(self) -> None:
+        """A session is served by another process: the next file is another's."""
+        self._count += 1
+        self._before.clear()
+
     def begin(self) -> Recorder:
         """The next session's recorder. Raises `OSError`."""
         self._count += 1
         stem, suffix = os.path.splitext(self._path)
-        return Recorder(self._path if self._count == 1 else f"{stem}-{self._count}{suffix}", self.header)
+        recorder = Recorder(self._path if self._count == 1 else f"{stem}-{self._count}{suffix}", self.header)
+        if self._first is None:
+            self._first = recorder
+            for body in self._before:
+                recorder.kernel(body)
+            self._before.clear()
+        return recorder

@@ -76,7 +76,7 @@ def exchanges(transcript: Transcript) -> Iterator[Exchange]:
             if line.body[:2] == b"Hg":
                 selected = line.body[2:].decode("latin-1")
             current = Exchange(line, thread=selected)
-        elif current is not None:
+        elif current is not None and line.mark is not Mark.KERNEL:
             current.answers.append(line)
     if current is not None:
         yield current

@@ -22,30 +22,17 @@ from pydbgserver.session.session import SessionOptions
 from pydbgserver.target.api import ResumeAction, ResumeKind
 from pydbgserver.target.events import ProcessExited, SignalStop
 from pydbgserver.testing.sim import SimBackend, SimProcess, Stop
+from tests.trio_client import PacketStream
 
 LIMIT = 5.0
 REOPENED = "Remote side has terminated connection.  GDBserver will reopen the connection."
 
 
-class Client:
+class Client(PacketStream):
     """A debugger over TCP."""
-
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self.stream = stream
-        self.buffer = b""
 
     async def send(self, body: bytes) -> None:
         await self.stream.send_all(b"$%s#%02x" % (body, checksum(body)))
-
-    async def reply(self) -> bytes:
-        while b"#" not in self.buffer[:-2]:
-            data = await self.stream.receive_some()
-            if not data:
-                raise EOFError(self.buffer)
-            self.buffer += bytes(data)
-        body, _, rest = self.buffer.partition(b"#")
-        self.buffer = rest[2:]
-        return body.partition(b"$")[2]
 
     async def ask(self, body: bytes) -> bytes:
         await self.send(body)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydbgserver import logs
 from pydbgserver.arch.hwdebug_x86 import DebugRegisters
-from pydbgserver.backends.linux import libraries, procfs, tracer
+from pydbgserver.backends.linux import libraries, procfs, system, tracer
 from pydbgserver.backends.linux.remote_call import LinuxMemoryAllocation
 from pydbgserver.errors import DebugError, KernelError, Unsupported
 from pydbgserver.target.capabilities import (
@@ -128,7 +128,7 @@ class LinuxSharedLibraries(SharedLibraries):
     def load_address(self, path: str) -> int | None:
         memory_map = self._process.capability(MemoryMap)
         assert memory_map is not None
-        real = os.path.realpath(path)
+        real = system.real_path(path)
         return next((region.start for region in memory_map.regions() if region.name in (path, real)), None)
 
 
@@ -157,7 +157,7 @@ class LinuxSignalSending(SignalSending):
 
     def send(self, signal: int) -> None:
         try:
-            os.kill(self._pid, signal)
+            system.send_signal(self._pid, signal)
         except OSError as error:
             raise KernelError(error.errno or EPERM, f"cannot send signal {signal} to process {self._pid}") from None
 

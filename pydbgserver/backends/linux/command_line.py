@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 
+from pydbgserver.backends.linux import system
 from pydbgserver.errors import LaunchError
 
 TYPE_CHECKING = False
@@ -31,18 +32,18 @@ class CommandLine:
 def in_path(name: str) -> str | None:
     """The first executable file called `name` in PATH."""
     candidates = (os.path.join(directory, name) for directory in os.get_exec_path())
-    return next((path for path in candidates if os.path.isfile(path) and os.access(path, os.X_OK)), None)
+    return next((path for path in candidates if system.is_file(path) and system.is_executable(path)), None)
 
 
 def find_program(spec: LaunchSpec) -> str:
     """The program's path: as given, beside the working directory, or from PATH. Raises `LaunchError`."""
     beside = os.path.join(spec.working_directory or os.getcwd(), spec.program)
-    path = beside if "/" in spec.program or os.path.isfile(beside) else in_path(spec.program)
-    if path is None or not os.path.exists(path):
+    path = beside if "/" in spec.program or system.is_file(beside) else in_path(spec.program)
+    if path is None or not system.exists(path):
         raise LaunchError(f"No such file or directory: {spec.program}", errno.ENOENT)
-    if os.path.isdir(path):
+    if system.is_folder(path):
         raise LaunchError(f"Is a directory: {spec.program}", errno.EISDIR)
-    if not os.access(path, os.X_OK):
+    if not system.is_executable(path):
         raise LaunchError(f"Permission denied: {spec.program} is not executable", errno.EACCES)
     return path
 

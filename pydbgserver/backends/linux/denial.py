@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from pydbgserver.backends.linux import procfs
+from pydbgserver.backends.linux import procfs, system
 from pydbgserver.errors import AttachError, KernelError, NoSuchProcess
 
 CAP_SYS_PTRACE = 19
@@ -60,7 +60,6 @@ def _permission(status: dict[str, str]) -> str:
 
 def _yama_scope() -> str:
     try:
-        with open("/proc/sys/kernel/yama/ptrace_scope") as file:
-            return file.read().strip()
+        return system.read_file("/proc/sys/kernel/yama/ptrace_scope").decode().strip()
     except OSError:
         return "0"

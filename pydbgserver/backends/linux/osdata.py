@@ -7,13 +7,12 @@ is left out of it.
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 
-from pydbgserver.backends.linux import procfs
+from pydbgserver.backends.linux import procfs, system
 from pydbgserver.errors import NoSuchProcess
 
 Row = tuple[str, ...]
@@ -68,12 +67,12 @@ def _command(pid: int) -> str:
 
 
 def _threads_of(pid: int) -> list[int]:
-    return sorted(int(tid) for tid in os.listdir(f"/proc/{pid}/task"))
+    return sorted(int(tid) for tid in system.list_folder(f"/proc/{pid}/task"))
 
 
 def _processes(pid: int) -> Iterator[Row]:
     cores = sorted({procfs.last_core(pid, tid) for tid in _threads_of(pid)})
-    yield str(pid), _user(os.stat(f"/proc/{pid}").st_uid), _command(pid), ",".join(map(str, cores))
+    yield str(pid), _user(system.owner(f"/proc/{pid}")), _command(pid), ",".join(map(str, cores))
 
 
 def _threads(pid: int) -> Iterator[Row]:
@@ -84,15 +83,15 @@ def _threads(pid: int) -> Iterator[Row]:
 
 def _files(pid: int) -> Iterator[Row]:
     name = _name(pid)
-    for number in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
-        yield str(pid), name, str(number), os.readlink(f"/proc/{pid}/fd/{number}")
+    for number in sorted(map(int, system.list_folder(f"/proc/{pid}/fd"))):
+        yield str(pid), name, str(number), system.read_link(f"/proc/{pid}/fd/{number}")
 
 
 def _process_groups() -> Iterator[Row]:
     rows = []
     for pid in procfs.process_ids():
         try:
-            group = os.getpgid(pid)
+            group = system.process_group(pid)
             rows.append((group, pid, _command(pid)))
         except (NoSuchProcess, OSError):
             continue
@@ -132,8 +131,7 @@ def _sockets() -> Iterator[Row]:
 def _lines(path: str) -> list[str]:
     """Empty if the kernel was built without this."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().splitlines()
+        return system.read_file(path).decode(errors="replace").splitlines()
     except OSError:
         return []
 

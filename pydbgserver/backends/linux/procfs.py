@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
+from pydbgserver.backends.linux import system
 from pydbgserver.errors import NoSuchProcess
 from pydbgserver.target.capabilities import Region
 
@@ -16,8 +16,7 @@ _KINDS = {"[heap]": "heap", "[stack]": "stack"}
 def read(pid: int, name: str) -> bytes:
     """The file /proc/PID/name; raises `NoSuchProcess`."""
     try:
-        with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
-            return file.readall() or b""
+        return system.read_file(f"/proc/{pid}/{name}")
     except (FileNotFoundError, ProcessLookupError):
         raise NoSuchProcess(pid) from None
 
@@ -35,13 +34,13 @@ def status(pid: int) -> dict[str, str]:
 
 def thread_ids(pid: int) -> list[int]:
     try:
-        return sorted(int(name) for name in os.listdir(f"/proc/{pid}/task"))
+        return sorted(int(name) for name in system.list_folder(f"/proc/{pid}/task"))
     except FileNotFoundError:
         raise NoSuchProcess(pid) from None
 
 
 def process_ids() -> Iterator[int]:
-    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+    return (int(name) for name in system.list_folder("/proc") if name.isdigit())
 
 
 def thread_name(pid: int, tid: int) -> str:
@@ -60,7 +59,7 @@ def last_core(pid: int, tid: int) -> int:
 def exec_file(pid: int) -> str:
     """The program's path; "" for kernel threads and zombies. A deleted file keeps its old name."""
     try:
-        return os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+        return system.read_link(f"/proc/{pid}/exe").removesuffix(" (deleted)")
     except OSError:
         return ""
 
@@ -109,8 +108,8 @@ def dirty_pages(pid: int, region: Region, page_size: int) -> list[int]:
     """Private pages that were written: present or swapped, not file pages (admin-guide/mm/pagemap.rst)."""
     present, swapped, file_page = 1 << 63, 1 << 62, 1 << 61
     count = (region.end - region.start) // page_size
-    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as file:
-        entries = memoryview(os.pread(file.fileno(), 8 * count, region.start // page_size * 8)).cast("Q")
+    data = system.read_at(f"/proc/{pid}/pagemap", region.start // page_size * 8, 8 * count)
+    entries = memoryview(data).cast("Q")
     return [
         region.start + index * page_size
         for index, entry in enumerate(entries)

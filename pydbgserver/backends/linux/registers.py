@@ -6,7 +6,7 @@ from functools import cache
 
 from pydbgserver.arch.model import Arch
 from pydbgserver.arch.x86 import XsaveLayout, amd64
-from pydbgserver.backends.linux import procfs, tracer
+from pydbgserver.backends.linux import procfs, system, tracer
 from pydbgserver.errors import AttachError, NoSuchProcess
 
 EI_CLASS, ELFCLASS32 = 4, 1
@@ -21,8 +21,7 @@ def describe_cpu(pid: int) -> Arch:
     """The CPU description of process `pid`; raises `AttachError` for programs of another word size."""
     path = procfs.exec_file(pid)
     try:
-        with open(f"/proc/{pid}/exe", "rb") as file:
-            header = file.read(20)
+        header = system.read_file(f"/proc/{pid}/exe", 20)
     except FileNotFoundError:
         raise NoSuchProcess(pid) from None
     except OSError:

@@ -17,6 +17,7 @@ from pydbgserver.server.connection import Connection
 from pydbgserver.session.session import Session
 from pydbgserver.target.events import ProcessExited, SignalStop
 from pydbgserver.testing.sim import SimBackend, SimProcess, Stop
+from tests.trio_client import PacketStream
 
 LIMIT = 5.0
 
@@ -25,12 +26,8 @@ def frame(body: bytes) -> bytes:
     return b"$%s#%02x" % (body, checksum(body))
 
 
-class Client:
+class Client(PacketStream):
     """The other end of the pair."""
-
-    def __init__(self, stream: trio.SocketStream) -> None:
-        self.stream = stream
-        self.buffer = b""
 
     async def send(self, data: bytes) -> None:
         await self.stream.send_all(data)
@@ -44,17 +41,6 @@ class Client:
             self.buffer += bytes(data)
         taken, self.buffer = self.buffer[:size], self.buffer[size:]
         return taken
-
-    async def reply(self) -> bytes:
-        """The body of the next frame; what comes before it is skipped."""
-        while b"#" not in self.buffer[:-2]:
-            data = await self.stream.receive_some()
-            if not data:
-                raise EOFError(self.buffer)
-            self.buffer += bytes(data)
-        body, _, rest = self.buffer.partition(b"#")
-        self.buffer = rest[2:]
-        return body.partition(b"$")[2]
 
     async def ask(self, body: bytes) -> bytes:
         await self.send(frame(body))
