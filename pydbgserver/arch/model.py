@@ -69,7 +69,9 @@ class Reg:
     gdb_group: str | None = None
     number: int = -1
     container: str | None = None
-    """Of a view: the register whose lowest bytes it shows."""
+    """Of a view: the register of which it shows bytes."""
+    joined: tuple[str, ...] = ()
+    """Of a view that lies in several registers: their names, from the lowest byte up."""
 
     @property
     def width(self) -> int:
@@ -240,6 +242,8 @@ class Arch:
 
     def read(self, register: Reg, sets: Mapping[str, bytes]) -> bytes:
         """The value of `register` in target byte order; only its own register set is looked at."""
+        if register.joined:
+            return b"".join(self.read(self.by_name[name], sets) for name in register.joined)
         offset, size, needs, presence, regset = self._places[register.number]
         data = sets[register.regset]
         if needs and not int.from_bytes(data[presence], "little") & needs:
@@ -261,8 +265,16 @@ class Arch:
             return register.regset, data
         regset = self.regsets_by_name[register.regset]
         image = regset.settled(data)
-        _store(register, regset, image, value)
+        self._spread(register, regset, image, value)
         return register.regset, bytes(image)
+
+    def _spread(self, register: Reg, regset: RegSet, image: bytearray, value: bytes) -> None:
+        """Store a value where it belongs, a joined view's in all its registers."""
+        if not register.joined:
+            _store(register, regset, image, value)
+        for part in map(self.by_name.__getitem__, register.joined):
+            _store(part, regset, image, value[: part.width])
+            value = value[part.width :]
 
     def pack_block(self, sets: Mapping[str, bytes]) -> bytes:
         """The block of all registers (the ``g`` packet's bytes) from the raw register sets by name."""

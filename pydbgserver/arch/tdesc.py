@@ -42,12 +42,27 @@ def _container(arch: Arch, register: Reg) -> Reg:
     return arch.by_name[register.container] if register.container else register
 
 
+def _lies_in(arch: Arch, register: Reg) -> list[int]:
+    """Of a view: the numbers of the registers in which it lies."""
+    names = register.joined or ((register.container,) if register.container else ())
+    return [arch.by_name[name].number for name in names]
+
+
 def _overlapping(arch: Arch, register: Reg) -> list[int]:
     """Of a view: the numbers of the registers that change with it."""
-    if register.container is None:
-        return []
-    views = [view.number for view in arch.views if view.container == register.container and view is not register]
-    return [arch.by_name[register.container].number, *views]
+    places = _lies_in(arch, register)
+    others = (view for view in arch.views if view is not register)
+    return places + [view.number for view in others if not set(places).isdisjoint(_lies_in(arch, view))]
+
+
+def _block_offset(arch: Arch, register: Reg) -> int:
+    """Where a register or a view begins in the ``g`` packet, in bytes."""
+    container = _container(arch, register)
+    return arch.block_offsets[container.number] + register.offset - container.offset
+
+
+def _numbers(numbers: list[int], form: str) -> str | None:
+    return ",".join(format(one, form) for one in numbers) or None
 
 
 def _tag(element: str, attributes: Iterable[tuple[str, str | int | None]], *, empty: bool = True) -> str:
@@ -133,7 +148,6 @@ def _lldb_document(arch: Arch) -> Iterator[str]:
             yield from _type(declared)
     for register in (*arch.registers, *arch.views):
         encoding, format = _presentation(register)
-        container = _container(arch, register)
         yield _tag(
             "reg",
             (
@@ -141,7 +155,7 @@ def _lldb_document(arch: Arch) -> Iterator[str]:
                 ("bitsize", register.bits),
                 ("type", register.type),
                 ("regnum", register.number),
-                ("offset", arch.block_offsets[container.number]),
+                ("offset", _block_offset(arch, register)),
                 ("group", _SET_NAMES[register.group]),
                 ("encoding", encoding),
                 ("format", format),
@@ -149,8 +163,8 @@ def _lldb_document(arch: Arch) -> Iterator[str]:
                 ("ehframe_regnum", register.ehframe),
                 ("dwarf_regnum", register.dwarf),
                 ("generic", register.generic),
-                ("value_regnums", None if container is register else container.number),
-                ("invalidate_regnums", ",".join(map(str, _overlapping(arch, register))) or None),
+                ("value_regnums", _numbers(_lies_in(arch, register), "d")),
+                ("invalidate_regnums", _numbers(_overlapping(arch, register), "d")),
             ),
         )
     yield "</feature>"
@@ -172,20 +186,19 @@ def register_info(arch: Arch, number: int) -> str | None:
     if not 0 <= number < len(arch.registers) + len(arch.views):
         return None
     register = arch.register(number)
-    container = _container(arch, register)
     encoding, format = _presentation(register)
     pairs = (
         ("name", register.name),
         ("alt-name", register.altname),
         ("bitsize", register.bits),
-        ("offset", arch.block_offsets[container.number]),
+        ("offset", _block_offset(arch, register)),
         ("encoding", encoding),
         ("format", format),
         ("set", _SET_NAMES[register.group]),
         ("ehframe", register.ehframe),
         ("dwarf", register.dwarf),
         ("generic", register.generic),
-        ("container-regs", None if container is register else f"{container.number:x}"),
-        ("invalidate-regs", ",".join(f"{one:x}" for one in _overlapping(arch, register)) or None),
+        ("container-regs", _numbers(_lies_in(arch, register), "x")),
+        ("invalidate-regs", _numbers(_overlapping(arch, register), "x")),
     )
     return "".join(f"{key}:{value};" for key, value in pairs if value is not None)

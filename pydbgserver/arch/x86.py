@@ -30,6 +30,7 @@ from pydbgserver.arch.model import (
     VectorType,
 )
 from pydbgserver.arch.regset import Component, RegSet
+from pydbgserver.arch.x86_views import views
 
 GENERAL = "general"
 XSTATE = "xstate"
@@ -315,4 +316,5 @@ def amd64(xsave: XsaveLayout) -> Arch:
         hardware_debug=HardwareDebugInfo(slots=4, lengths=(1, 2, 4, 8)),
         syscall_instruction=b"\x0f\x05",
         syscalls={"mmap": 9, "munmap": 11},
+        views=views(by_name, len(by_name)),
     )

@@ -18,6 +18,7 @@ from pydbgserver.arch.mach import DEBUG, EXCEPTION, FIXED, FLOAT, GENERAL, fixed
 from pydbgserver.arch.model import Arch, Feature, Reg
 from pydbgserver.arch.regset import RegSet
 from pydbgserver.arch.x86 import AVX, OPMASK, SSE, X87, XSTATE, ZMM16_31, ZMM_HIGH, XsaveLayout, amd64
+from pydbgserver.arch.x86_views import views
 
 # Flavors of <mach/i386/thread_status.h>.
 X86_THREAD_STATE64 = 4
@@ -112,4 +113,5 @@ def x86_64_mac(level: str) -> Arch:
         general=tuple(by_name[register.name] for register in base.general if register.name in _GENERAL_OFFSETS),
         syscalls={},
         osabi="Darwin",
+        views=views(by_name, len(by_name)),
     )

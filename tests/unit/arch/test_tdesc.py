@@ -96,5 +96,5 @@ def test_register_info_of_a_vector() -> None:
 
 def test_register_info_ends() -> None:
     assert register_info(AMD_ARCH, 17) is not None
-    assert register_info(AMD_ARCH, len(AMD_ARCH.registers)) is None
+    assert register_info(AMD_ARCH, len(AMD_ARCH.registers) + len(AMD_ARCH.views)) is None
     assert register_info(AMD_ARCH, -1) is None

@@ -57,7 +57,7 @@ def test_numbers_of_expedited_registers() -> None:
 
 
 def test_unknown_numbers() -> None:
-    for number in (-1, len(AMD_ARCH.registers)):
+    for number in (-1, len(AMD_ARCH.registers) + len(AMD_ARCH.views)):
         with pytest.raises(NoSuchRegister):
             AMD_ARCH.register(number)
     assert AMD_ARCH.register(16) is AMD_ARCH.pc

@@ -103,3 +103,29 @@ def test_errors(process: Process) -> None:
         registers.write_register(process, TID, 0, b"\0")
     with pytest.raises(MalformedPacket):
         registers.write_block(process, TID, b"\0")
+
+
+def number_of(arch: Arch, name: str) -> int:
+    return next(view.number for view in arch.views if view.name == name)
+
+
+def test_a_view_is_read_and_written_in_its_register(process: Process) -> None:
+    rax, ah = process.arch.by_name["rax"].number, number_of(process.arch, "ah")
+    registers.write_register(process, TID, rax, bytes(range(1, 9)))
+    assert registers.read_register(process, TID, ah) == b"\x02"
+    registers.write_register(process, TID, ah, b"\xee")
+    assert registers.read_register(process, TID, rax) == bytes([1, 0xEE, 3, 4, 5, 6, 7, 8])
+
+
+def test_a_view_of_the_wrong_width_is_refused(process: Process) -> None:
+    with pytest.raises(MalformedPacket):
+        registers.write_register(process, TID, number_of(process.arch, "ax"), b"\x01")
+
+
+def test_joined_registers_go_into_their_halves(process: Process) -> None:
+    arch = process.arch
+    value = bytes(range(32))
+    registers.write_register(process, TID, number_of(arch, "ymm1"), value)
+    halves = (arch.by_name[name].number for name in ("xmm1", "ymm1h"))
+    assert b"".join(registers.read_register(process, TID, half) for half in halves) == value
+    assert registers.read_register(process, TID, number_of(arch, "ymm1")) == value
