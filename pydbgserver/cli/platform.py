@@ -1,6 +1,7 @@
-"""The command line of lldb-server's platform mode: ``platform --server --listen HOST:PORT|URL``.
+"""The command line of lldb-server's platform mode: ``platform --server --listen HOST:PORT|URL [-- PROGRAM ARGS]``.
 
-Debug connections come to the same port, so that the options about their ports are accepted without effect.
+Debug connections come to the same port, so that the options about their ports are accepted without effect. What is no
+option is a program: every client finds it stopped at its first instruction.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from pydbgserver.cli.comm import parse_lldb, parse_number
 from pydbgserver.cli.gdbserver import OPTIONS as GDBSERVER_OPTIONS
 from pydbgserver.cli.lldb import from_environment, unknown
-from pydbgserver.cli.table import REQUIRED, add_channels, answer, apply_option, ignore, put, take
+from pydbgserver.cli.table import NONE, REQUIRED, add_channels, answer, apply_option, ignore, put, take
 from pydbgserver.cli.words import channels, help_answer
 from pydbgserver.errors import UsageError
 from pydbgserver.options import ABSTRACT, TCP, UNIX, Answer, Options
@@ -65,21 +66,39 @@ OPTIONS: dict[str, Row] = {
 }
 
 
+def _spelled_out(argument: str) -> str:
+    """The option without its dashes, whole: getopt_long_only(3) takes names cut short, and values right after a
+    letter."""
+    dashes = len(argument) - len(argument.lstrip("-"))
+    name, equals, value = argument[dashes:].partition("=")
+    if name in OPTIONS:
+        return name + equals + value
+    meant = [one for one in OPTIONS if len(one) > 1 and one.startswith(name)]
+    if len(meant) == 1:
+        return meant[0] + equals + value
+    if dashes == 1 and OPTIONS.get(name[:1], (NONE,))[0] == REQUIRED:
+        return f"{name[0]}={argument[2:]}"
+    return argument[dashes:]
+
+
 def parse(arguments: list[str]) -> Options | Answer:
     """The options of the arguments after ``platform``. Raises `UsageError`."""
     rest = list(arguments)
     draft = from_environment()
+    words: list[str] = []
     while rest:
         argument = rest.pop(0)
         if argument == "--":
+            words += rest
             break
         if not argument.startswith("-") or argument == "-":
-            raise UsageError(f"error: {argument}: the address is given with --listen\nTry 'pydbgserver --help'.")
-        asked = apply_option(OPTIONS, draft, argument.lstrip("-"), rest, unknown)
+            words.append(argument)
+            continue
+        asked = apply_option(OPTIONS, draft, _spelled_out(argument), rest, unknown)
         if asked is not None:
             return asked
-    if rest:
-        raise UsageError("error: platform mode starts no program: the client does")
+    if words:
+        draft["program"] = tuple(words)
     listen = draft.pop("listen", None)
     if not isinstance(listen, str):
         raise UsageError("error: --listen is needed\nTry 'pydbgserver --help'.")

@@ -13,7 +13,7 @@ Usage:  pydbgserver [OPTIONS] COMM PROG [ARGS ...]
         pydbgserver proxy LISTEN TARGET --record FILE
         pydbgserver replay FILE --server COMM | --client COMM
         pydbgserver show FILE [--html OUT]
-        pydbgserver platform --server --listen [HOST]:PORT
+        pydbgserver platform --server --listen [HOST]:PORT [-- PROG ARGS ...]
         pydbgserver version
 
 A debug server for gdb and lldb. The first three forms are gdbserver's, the next two are lldb-server's.
@@ -80,6 +80,7 @@ After "platform" (lldb: platform select remote-linux, then platform connect conn
   --socket-file, -f PATH         write the port there
   --port-offset, -p N            tell clients a port that is higher by N
   --gdbserver-port, --min-gdbserver-port, --max-gdbserver-port    accepted, without effect
+  PROG ARGS ...                  every client finds this program, stopped at its first instruction
 """
 
 CHANNELS = ("packets", "ptrace", "events", "breakpoints")

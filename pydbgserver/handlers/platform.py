@@ -56,8 +56,21 @@ def launch_server(session: Session, options: str | None, more: str | None) -> st
 
 @packet("qQueryGDBServer", dialect="lldb")
 def query_server(session: Session) -> str:
-    """lldb asks whether a server with a debuggee is there already (`platform --server -- PROGRAM`): never here."""
-    raise _failure(NO_PENDING_SERVER, "no session waits with a debuggee")
+    """Where a session waits with the program of the server's command line (`platform --server -- PROGRAM`); lldb
+    connects there by itself. A list, of one at most here."""
+    host = session.platform
+    try:
+        waiting = host is not None and host.waiting()
+    except DebugError as error:
+        raise _failure(NO_PENDING_SERVER, str(error)) from error
+    if host is None or not waiting:
+        raise _failure(NO_PENDING_SERVER, "no session waits with a program")
+    import json
+
+    place: dict[str, int | str] = {"port": host.port}
+    if host.socket_path:
+        place["socket_name"] = host.socket_path
+    return json.dumps([place], separators=(",", ":"))
 
 
 @packet("qKillSpawnedProcess", "':' pid:dec", dialect="lldb")

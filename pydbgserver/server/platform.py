@@ -16,16 +16,16 @@ import os
 import selectors
 import signal
 import socket
-import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydbgserver import logs
-from pydbgserver.errors import DebugError
 from pydbgserver.options import Options
-from pydbgserver.server.listen import Listener, ReadyListener, SocketListener, socket_link
+from pydbgserver.server.guest import serve_guest
+from pydbgserver.server.listen import Listener, SocketListener
+from pydbgserver.server.platform_host import KILL, LAUNCH, MESSAGE, QUERY, READY, REQUEST
 from pydbgserver.session.session import SessionOptions
 
 if TYPE_CHECKING:
@@ -40,42 +40,7 @@ UNDECIDED_BYTES = 64
 GRACE_SECONDS = 1.0
 """How long a session that is told to end has for letting its debuggee go."""
 
-REPLY_SECONDS = 5.0
-MESSAGE = 8192
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_REQUEST = struct.Struct("<cq")
-_LAUNCH, _KILL = b"L", b"K"
-
-
-class PlatformHost:
-    """A session's way to the lobby: the requests that concern other sessions.
-
-    `port`: where debuggers connect, as the client is told it; 0 where `socket_path` is it.
-    """
-
-    def __init__(self, channel: socket.socket, port: int, socket_path: str) -> None:
-        self.port = port
-        self.socket_path = socket_path
-        self._channel = channel
-
-    def launch(self) -> int:
-        """Make a session that waits for a debugger, in the present working directory; gives its pid."""
-        pid = self._ask(_LAUNCH, 0, os.fsencode(os.getcwd()))
-        if pid <= 0:
-            raise DebugError("no session can be started now")
-        return pid
-
-    def kill(self, pid: int) -> bool:
-        """End a session that `launch` has made; False if it is none of this client's."""
-        return bool(self._ask(_KILL, pid))
-
-    def _ask(self, what: bytes, number: int, data: bytes = b"") -> int:
-        try:
-            self._channel.settimeout(REPLY_SECONDS)
-            self._channel.send(_REQUEST.pack(what, number) + data)
-            return int(self._channel.recv(MESSAGE) or b"0")
-        except OSError as error:
-            raise DebugError(f"the platform server does not answer: {error.strerror or error}") from error
 
 
 @dataclass
@@ -90,6 +55,10 @@ class Guest:
     waits_for: str | None = None
     kill_at: float = 0.0
     killers: list[Guest] = field(default_factory=list)
+    program: Guest | None = None
+    """The session that was made for this one's client with the server's program."""
+    ready: bool = False
+    """It has started that program."""
 
 
 @dataclass
@@ -126,6 +95,7 @@ class Lobby:
         self._ending = False
         self._served = False
         self._wakeup: tuple[socket.socket, socket.socket] | None = None
+        self._requests = {LAUNCH: self._launch, KILL: self._kill, QUERY: self._query, READY: self._program_ready}
 
     def run(self) -> None:
         """Serve until SIGTERM, SIGINT or SIGHUP; without --server, until the first client has gone."""
@@ -229,7 +199,9 @@ class Lobby:
 
     # Sessions.
 
-    def _fork(self, machine: str, *, owner: int = 0, directory: bytes | None = None) -> Guest | None:
+    def _fork(
+        self, machine: str, *, owner: int = 0, directory: bytes | None = None, program: bool = False
+    ) -> Guest | None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             pid = os.fork()
@@ -240,7 +212,7 @@ class Lobby:
             return None
         if not pid:
             ours.close()
-            self._be_guest(theirs, directory)
+            self._be_guest(theirs, directory, program=program)
         theirs.close()
         if self._recordings is not None:
             self._recordings.skip()
@@ -249,14 +221,16 @@ class Lobby:
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._requested(guest))
         return guest
 
-    def _be_guest(self, channel: socket.socket, directory: bytes | None) -> None:
+    def _be_guest(self, channel: socket.socket, directory: bytes | None, *, program: bool) -> None:
         """In the child: serve one connection and end."""
         status = 1
         try:
             self._leave_lobby()
             if directory is not None:
                 os.chdir(directory)
-            status = serve_guest(channel, self._options, self._settings, self._listener, self._recordings)
+            status = serve_guest(
+                channel, self._options, self._settings, self._listener, self._recordings, program=program
+            )
         except BaseException:
             import traceback
 
@@ -282,15 +256,36 @@ class Lobby:
             message = guest.channel.recv(MESSAGE)
         except OSError:
             message = b""
-        if len(message) < _REQUEST.size:
+        if len(message) < REQUEST.size or message[:1] not in self._requests:
             # The end of the channel is the end of the session; SIGCHLD follows.
             self._selector.unregister(guest.channel)
             return
-        what, number = _REQUEST.unpack_from(message)
-        if what == _LAUNCH:
-            made = self._fork(guest.address, owner=guest.pid, directory=message[_REQUEST.size :])
-            self._answer(guest, made.pid if made is not None else 0)
-            return
+        what, number = REQUEST.unpack_from(message)
+        self._requests[what](guest, number, message[REQUEST.size :])
+
+    def _launch(self, guest: Guest, number: int, directory: bytes) -> None:
+        made = self._fork(guest.address, owner=guest.pid, directory=directory)
+        self._answer(guest, made.pid if made is not None else 0)
+
+    def _query(self, guest: Guest, number: int, data: bytes) -> None:
+        """The program is started for each client, when it asks: lldb does so as soon as it is connected."""
+        waiting = guest.program
+        if waiting is None and self._options.program:
+            guest.program = self._fork(guest.address, owner=guest.pid, program=True)
+            if guest.program is not None:
+                return  # Its end, or its word that the program stands, is the answer.
+        self._answer(guest, int(waiting is not None and waiting.waits_for is not None))
+
+    def _program_ready(self, guest: Guest, number: int, data: bytes) -> None:
+        guest.ready = True
+        self._answer_for_program(guest)
+
+    def _answer_for_program(self, started: Guest) -> None:
+        for guest in self._guests.values():
+            if guest.program is started:
+                self._answer(guest, int(started.ready))
+
+    def _kill(self, guest: Guest, number: int, data: bytes) -> None:
         victim = self._guests.get(number)
         if victim is None or victim.owner != guest.pid:
             self._answer(guest, 0)
@@ -333,6 +328,8 @@ class Lobby:
         with suppress(KeyError, ValueError):
             self._selector.unregister(guest.channel)
         guest.channel.close()
+        if not guest.ready:
+            self._answer_for_program(guest)
         for killer in guest.killers:
             self._answer(killer, 1)
         for other in self._guests.values():
@@ -342,38 +339,7 @@ class Lobby:
                     self._end(other)
 
 
-def serve_guest(
-    channel: socket.socket,
-    options: Options,
-    settings: SessionOptions,
-    listener: Listener,
-    recordings: Recordings | None = None,
-) -> int:
-    """Wait for the connection that comes through `channel` and serve it. Gives the exit status."""
-    message, descriptors, _, _ = socket.recv_fds(channel, MESSAGE, 1)
-    if not descriptors:
-        return 0
-    from ast import literal_eval
-    from dataclasses import replace
-
-    from pydbgserver.backends.linux.backend import LinuxBackend
-    from pydbgserver.server import serve
-
-    link = socket_link(socket.socket(fileno=descriptors[0]), literal_eval(message[1:].decode()))
-    link.no_ack = message[:1] == b"1"
-    port = (listener.port or 0) + (options.port_offset if listener.port else 0)
-    host = PlatformHost(channel, port, "" if listener.port else listener.place)
-    backend = LinuxBackend()
-    try:
-        serve.run(options, replace(settings, platform=host), backend, ReadyListener(link), recordings)
-    finally:
-        backend.release()
-    return 0
-
-
-def run(
-    options: Options, settings: SessionOptions, listener: Listener, recordings: Recordings | None = None
-) -> None:
+def run(options: Options, settings: SessionOptions, listener: Listener) -> None:
     """Serve the connections of `listener` until the end; see `Lobby`."""
     assert isinstance(listener, SocketListener)
     # What every session needs is loaded once, and shared by all of them.

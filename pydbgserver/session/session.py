@@ -75,6 +75,9 @@ class SessionHost(Protocol):
     def launch(self) -> int:
         """Make a session that waits for a debugger; gives its pid. Raises `DebugError`."""
 
+    def waiting(self) -> bool:
+        """Whether a session waits with the server's own program. Raises `DebugError`."""
+
     def kill(self, pid: int) -> bool:
         """End a session that `launch` made; False if it was not this client who asked for it."""
 

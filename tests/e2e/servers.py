@@ -113,9 +113,11 @@ def start_server(
     return _port_through_pipe([*chosen, "127.0.0.1:0", *options], what)
 
 
-def start_platform() -> Server:
+def start_platform(*options: str, program: Sequence[str | Path] = (), listen: str = "127.0.0.1:0") -> Server:
     """Start our platform server; there is no such test of lldb-server's. Raises NotStarted."""
-    return _port_on_stderr([sys.executable, "-m", "pydbgserver", "platform", "--server", "--listen", "127.0.0.1:0"])
+    what = ["--", *map(str, program)] if program else []
+    command = [sys.executable, "-m", "pydbgserver", "platform", "--server", "--listen", listen]
+    return _port_on_stderr([*command, *options, *what])
 
 
 def _port_on_stderr(command: Sequence[str]) -> Server:

@@ -118,10 +118,11 @@ def test_a_line_gives_these_settings(line: str, settings: dict[str, object]) -> 
         ("gdbserver :0 --pipe x", "x is not a number"),
         ("gdbserver --reverse-connect :0", "a port to connect to"),
         ("platform", "--listen is needed"),
-        ("platform --server :1234", "the address is given with --listen"),
-        ("platform --listen :1234 -- prog", "starts no program"),
+        ("platform --server :1234", "--listen is needed"),
+        ("platform --listen :1234 -Px", "x is not a number"),
         ("platform --listen connect://host:1234", "listens on a port or a socket"),
         ("platform --listen :1234 --gdbserver-port x", "x is not a number"),
+        ("platform --listen :1234 --s", "unknown argument '--s'"),
         ("platform --listen :1234 --frob", "unknown argument '--frob'"),
     ],
 )

@@ -22,11 +22,17 @@ class Host:
     def __init__(self) -> None:
         self.sessions = [4711]
         self.full = False
+        self.has_program = False
 
     def launch(self) -> int:
         if self.full:
             raise DebugError("no session can be started now")
         return self.sessions[0]
+
+    def waiting(self) -> bool:
+        if self.full:
+            raise DebugError("the program cannot be started")
+        return self.has_program
 
     def kill(self, pid: int) -> bool:
         return pid in self.sessions
@@ -44,6 +50,17 @@ def platform(host: Host | None = None) -> Conversation:
 
 def text(words: str | Path) -> str:
     return str(words).encode().hex()
+
+
+def test_a_session_with_the_servers_program() -> None:
+    host = Host()
+    assert platform(host).ask("qQueryGDBServer") == "E04"
+    host.has_program = True
+    assert platform(host).ask("qQueryGDBServer") == '[{"port":1234}]'
+    host.port, host.socket_path = 0, "/run/x"
+    assert platform(host).ask("qQueryGDBServer") == '[{"port":0,"socket_name":"/run/x"}]'
+    host.full = True
+    assert platform(host).ask("qQueryGDBServer") == "E04"
 
 
 @pytest.mark.parametrize(
