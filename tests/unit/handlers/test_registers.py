@@ -62,7 +62,7 @@ def test_snapshots() -> None:
 
 def test_register_info_ends_with_lldb_servers_error() -> None:
     talk = lldb()
-    count = len(sim_arch().registers)
+    count = len(sim_arch().registers) + len(sim_arch().views)
     assert talk.ask("qRegisterInfo10").startswith("name:rip;bitsize:64;")
     assert talk.ask(f"qRegisterInfo{count - 1:x}").startswith("name:")
     assert talk.ask(f"qRegisterInfo{count:x}").startswith("E45")
