@@ -339,7 +339,7 @@ class Lobby:
                     self._end(other)
 
 
-def run(options: Options, settings: SessionOptions, listener: Listener) -> None:
+def run(options: Options, settings: SessionOptions, listener: Listener, recordings: Recordings | None = None) -> None:
     """Serve the connections of `listener` until the end; see `Lobby`."""
     assert isinstance(listener, SocketListener)
     # What every session needs is loaded once, and shared by all of them.
