@@ -296,10 +296,13 @@ static int prepare(const linux_action *actions, int count) {
     return resumed;
 }
 
+/* With a signal to deliver the thread goes to the handler from where it stands, as gdbserver has it: the step over the
+ * trap would hold the signal back, and gdb steps into handlers this way (infrun.c, resume_1). */
 static struct thread *next_at_trap(void) {
     for EACH_PROCESS (process)
         for EACH_THREAD (thread, process)
-            if (thread->resumed && thread->at_trap && thread->state == THREAD_STOPPED && !thread->event.kind)
+            if (thread->resumed && thread->at_trap && thread->state == THREAD_STOPPED && !thread->event.kind &&
+                !thread->deliver)
                 return thread;
     return NULL;
 }

@@ -387,18 +387,25 @@ TEST(step_over_a_fork) {
     CHECK_EQ(code_at(PID, CHILD + 1), OP_TRAP);
 }
 
-TEST(signal_of_the_client_with_the_step_over) {
+/* No step over the trap holds the signal back: it comes first, and then the trap again. */
+TEST(signal_of_the_client_from_a_trap) {
     at_trap(NOP);
     resume(PID, LINUX_CONTINUE, SIGUSR2);
+    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
+    CHECK_EQ(delivered(PID, SIGUSR2), 1);
+    CHECK_EQ(stops[0].pc, CHILD + 1);
+    RESUME_ALL();
     expect_nothing();
     CHECK_EQ(delivered(PID, SIGUSR2), 1);
 }
 
-TEST(signal_of_the_client_with_the_step_over_a_system_call) {
+TEST(signal_of_the_client_from_a_trap_on_a_system_call) {
     at_trap(CALL);
     resume(PID, LINUX_CONTINUE, SIGUSR2);
-    expect_nothing();
+    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
     CHECK_EQ(delivered(PID, SIGUSR2), 1);
+    RESUME_ALL();
+    expect_nothing();
     CHECK_EQ(task(PID)->registers.rip, CHILD + 6);
 }
 

@@ -6,9 +6,11 @@ import os
 import signal
 import struct
 
+import pytest
+
 from pydbgserver.target.api import ResumeAction, ResumeKind, RunOptions
 from pydbgserver.target.capabilities import SignalInfo
-from pydbgserver.target.events import Interrupted, ProcessExited, SignalStop, StepDone, SyscallStop
+from pydbgserver.target.events import BreakpointHit, Interrupted, ProcessExited, SignalStop, StepDone, SyscallStop
 from tests.live.debuggee import CONTINUE, STEP, Debuggee, Debuggees, settles_in
 
 EXIT_GROUP = 231
@@ -163,3 +165,17 @@ def test_system_calls_to_catch_may_change_in_the_same_options(debuggees: Debugge
     options.catch_syscalls = {target.pid: frozenset({EXIT_GROUP})}
     debuggees.backend.set_options(options)
     assert target.run() == [SyscallStop(target.pid, target.pid, EXIT_GROUP, entry=True)]
+
+
+@pytest.mark.parametrize("kind", [ResumeKind.STEP, ResumeKind.CONTINUE])
+def test_a_signal_from_a_trap_goes_to_the_handler_first(debuggees: Debuggees, kind: ResumeKind) -> None:
+    target = debuggees.launch("signals", "self")
+    handler = target.plant("handler")
+    target.run()
+    assert target.run(ResumeAction(ResumeKind.CONTINUE, signal=signal.SIGUSR1)) == [
+        BreakpointHit(target.pid, target.pid, handler)
+    ]
+    (event,) = target.run(ResumeAction(kind, signal=signal.SIGUSR2))
+    assert isinstance(event, StepDone if kind is ResumeKind.STEP else BreakpointHit)
+    assert target.register(target.pid, "rip") == handler
+    assert target.register(target.pid, "rdi") == signal.SIGUSR2
