@@ -10,7 +10,7 @@ from pydbgserver.rsp import signals
 from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session.session import Session
-from pydbgserver.target.capabilities import MemoryMap
+from pydbgserver.target.capabilities import OpenFiles
 from pydbgserver.target.registers import pc
 
 Command = Callable[[Session, Sequence[str]], str]
@@ -51,7 +51,7 @@ def show_help(session: Session, words: Sequence[str]) -> str:
     return "The following monitor commands are supported:\n" + "".join(lines)
 
 
-@_command("exit", "end the server")
+@_command("exit", "Quit GDBserver: end the server")
 def leave(session: Session, words: Sequence[str]) -> str:
     session.exit_requested = True
     session.ended = True
@@ -128,14 +128,20 @@ def set_debug_file(session: Session, words: Sequence[str]) -> str:
     return f"The log goes to {path or 'stderr'}.\n"
 
 
-@_command("maps", "the memory map")
+@_command("maps", "the memory map: type, range, sizes, permissions and name of each region, and sums by type")
 def show_maps(session: Session, words: Sequence[str]) -> str:
-    memory_map = session.process.capability(MemoryMap)
-    if memory_map is None:
-        raise Unsupported("a memory map")
-    return "".join(
-        f"{one.start:016x}-{one.end:016x} {one.permissions:4} {one.name or one.kind}\n" for one in memory_map.regions()
-    )
+    from pydbgserver.handlers import monitor_maps
+
+    return monitor_maps.show(session)
+
+
+@_command("files", "the files that the program has open")
+def show_files(session: Session, words: Sequence[str]) -> str:
+    files = session.process.capability(OpenFiles)
+    if files is None:
+        raise Unsupported("open files")
+    lines = [f"{one.number:>10} {one.mode:<4} {one.position:>12}  {one.name}\n" for one in files.open_files()]
+    return "".join([f"{'descriptor':>10} {'mode':<4} {'position':>12}  name\n", *lines])
 
 
 @_command("threads", "all threads, where they are and why they stopped")

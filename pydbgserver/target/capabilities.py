@@ -8,7 +8,7 @@ capability cannot be implemented.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydbgserver.target.events import WatchKind
@@ -47,6 +47,15 @@ class Region:
     """"stack", "heap" or ""."""
 
 
+@dataclass(frozen=True, slots=True)
+class RegionUsage:
+    """Bytes of a region: in memory, in memory and changed since they were mapped, swapped out."""
+
+    resident: int = 0
+    dirty: int = 0
+    swapped: int = 0
+
+
 class MemoryMap(ABC):
     """The address space, parsed once per stop."""
 
@@ -66,6 +75,10 @@ class MemoryMap(ABC):
     @abstractmethod
     def flags(self, region: Region) -> Sequence[str]:
         """The kernel's VmFlags of the region, e.g. ("rd", "ex", "mt")."""
+
+    def usage(self) -> Mapping[int, RegionUsage] | None:
+        """By start address of the region, how much of it is where; None if the kernel does not say."""
+        return None
 
     page_size: int
 
@@ -115,6 +128,25 @@ class SharedLibraries(ABC):
     @abstractmethod
     def load_address(self, path: str) -> int | None:
         """The lowest address at which the file `path` is mapped, None if it is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An open descriptor of the debuggee: `mode` is "r", "w" or "rw", `position` in bytes, `name` a path or what the
+    kernel calls it."""
+
+    number: int
+    mode: str
+    position: int
+    name: str
+
+
+class OpenFiles(ABC):
+    """What the debuggee has open."""
+
+    @abstractmethod
+    def open_files(self) -> Sequence[OpenFile]:
+        """In ascending order of the descriptors."""
 
 
 class ExecFile(ABC):

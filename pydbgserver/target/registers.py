@@ -90,6 +90,12 @@ def pc(process: Process, tid: int) -> int:
     return int.from_bytes(read_register(process, tid, arch.pc.number), _byte_order(arch))
 
 
+def stack_pointer(process: Process, tid: int) -> int:
+    """The stack pointer."""
+    arch = process.arch
+    return int.from_bytes(read_register(process, tid, arch.sp.number), _byte_order(arch))
+
+
 def thread_pointer(process: Process, tid: int) -> int:
     """Where the CPU's thread pointer points; 0 before the thread has set one. Raises `Unsupported`."""
     register = next((one for one in process.arch.registers if one.generic == "tp"), None)

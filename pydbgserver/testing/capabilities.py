@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydbgserver.errors import BadAddress, DebugError, NoDebugRegister, NoSuchThread, Unsupported
@@ -14,7 +14,10 @@ from pydbgserver.target.capabilities import (
     LoadedLibrary,
     MemoryAllocation,
     MemoryMap,
+    OpenFile,
+    OpenFiles,
     Region,
+    RegionUsage,
     RegisterSnapshots,
     SharedLibraries,
     SignalInfo,
@@ -81,6 +84,12 @@ class SimMemoryMap(_Capability, MemoryMap):
     def flags(self, region: Region) -> Sequence[str]:
         return ("rd", "mr", "mw", "me")
 
+    def usage(self) -> Mapping[int, RegionUsage]:
+        return {
+            region.start: RegionUsage(region.end - region.start, len(self.dirty_pages(region) or ()) * self.page_size)
+            for region in self.regions()
+        }
+
 
 class SimMemoryAllocation(_Capability, MemoryAllocation):
     """New regions above `ALLOCATIONS`."""
@@ -103,6 +112,13 @@ class SimMemoryAllocation(_Capability, MemoryAllocation):
             raise BadAddress(address, 1, "free")
         self.allocated.remove(address)
         self.process.memory.unmap(address)
+
+
+class SimOpenFiles(_Capability, OpenFiles):
+    """The program's standard streams."""
+
+    def open_files(self) -> Sequence[OpenFile]:
+        return [OpenFile(number, "rw", 0, "/dev/pts/0") for number in range(3)]
 
 
 class SimAuxv(_Capability, Auxv):
@@ -208,6 +224,7 @@ class SimRegisterSnapshots(_Capability, RegisterSnapshots):
 IMPLEMENTATIONS: dict[type, Callable[[Any], object]] = {
     HardwareDebug: SimHardwareDebug,
     MemoryMap: SimMemoryMap,
+    OpenFiles: SimOpenFiles,
     MemoryAllocation: SimMemoryAllocation,
     Auxv: SimAuxv,
     SharedLibraries: SimSharedLibraries,

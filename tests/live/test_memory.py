@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from pydbgserver.errors import BadAddress, DebugError
-from pydbgserver.target.capabilities import Auxv, MemoryAllocation, MemoryMap, SharedLibraries
+from pydbgserver.target.capabilities import Auxv, MemoryAllocation, MemoryMap, OpenFile, OpenFiles, SharedLibraries
 from pydbgserver.target.events import BreakpointHit, Interrupted, ProcessExited
 from tests.live.debuggee import Debuggee, Debuggees
 
@@ -124,3 +124,22 @@ def test_no_libraries_before_the_loader_ran(debuggees: Debuggees) -> None:
     target = debuggees.launch("loop")
     libraries = target.process.capability(SharedLibraries)
     assert libraries is not None and libraries.libraries()[1] == ()
+
+
+def test_how_much_of_a_region_is_where(mapped: Debuggee) -> None:
+    memory_map = mapped.process.capability(MemoryMap)
+    assert memory_map is not None
+    usage = memory_map.usage()
+    assert usage is not None and set(usage) == {region.start for region in memory_map.regions()}
+    written = usage[memory_map.region_at(mapped.long_at("pages")).start]
+    assert (written.resident, written.dirty, written.swapped) == (PAGE, PAGE, 0)
+    stack = next(region for region in memory_map.regions() if region.kind == "stack")
+    assert 0 < usage[stack.start].dirty <= usage[stack.start].resident < stack.end - stack.start
+
+
+def test_open_files(mapped: Debuggee) -> None:
+    files = mapped.process.capability(OpenFiles)
+    assert files is not None
+    first, second = files.open_files()[:2]
+    assert first == OpenFile(0, "r", 0, "/dev/null")
+    assert (second.number, second.mode) == (1, "w") and "output" in second.name

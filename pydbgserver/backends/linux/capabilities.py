@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from errno import EPERM
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,10 @@ from pydbgserver.target.capabilities import (
     LoadedLibrary,
     MemoryAllocation,
     MemoryMap,
+    OpenFile,
+    OpenFiles,
     Region,
+    RegionUsage,
     RegisterSnapshots,
     SharedLibraries,
     SignalInfo,
@@ -97,6 +100,21 @@ class LinuxMemoryMap(MemoryMap):
         if self._flags is None:
             self._flags = procfs.parse_flags(procfs.read_text(self._process.proc_id(), "smaps"))
         return self._flags.get(region.start, ())
+
+    def usage(self) -> Mapping[int, RegionUsage]:
+        return procfs.parse_usage(procfs.read_text(self._process.proc_id(), "smaps"))
+
+
+class LinuxOpenFiles(OpenFiles):
+    def __init__(self, process: LinuxProcess) -> None:
+        self._process = process
+
+    def open_files(self) -> Sequence[OpenFile]:
+        pid = self._process.proc_id()
+        try:
+            return procfs.open_files(pid)
+        except OSError as error:
+            raise KernelError(error.errno or EPERM, f"cannot list the open files of process {pid}") from None
 
 
 class LinuxAuxv(Auxv):
@@ -219,6 +237,7 @@ class LinuxStandardStreams(StandardStreams):
 
 CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
     MemoryMap: LinuxMemoryMap,
+    OpenFiles: LinuxOpenFiles,
     MemoryAllocation: LinuxMemoryAllocation,
     Auxv: LinuxAuxv,
     SharedLibraries: LinuxSharedLibraries,

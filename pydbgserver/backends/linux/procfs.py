@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from pydbgserver.backends.linux import system
 from pydbgserver.errors import NoSuchProcess
-from pydbgserver.target.capabilities import Region
+from pydbgserver.target.capabilities import OpenFile, Region, RegionUsage
 
 ADDRESS_SPACE_END = 1 << 64
 _KINDS = {"[heap]": "heap", "[stack]": "stack"}
+
+_MODES = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "rw", os.O_ACCMODE: "-"}
 
 
 def read(pid: int, name: str) -> bytes:
@@ -102,6 +104,37 @@ def parse_flags(text: str) -> dict[int, tuple[str, ...]]:
         elif head == "VmFlags:":
             flags[start] = tuple(rest.split())
     return flags
+
+
+_USAGE_KEYS = {"Rss:": 0, "Shared_Dirty:": 1, "Private_Dirty:": 1, "Swap:": 2}
+
+
+def parse_usage(text: str) -> dict[int, RegionUsage]:
+    """/proc/PID/smaps: how much of each mapping is where, by its start address."""
+    usage: dict[int, RegionUsage] = {}
+    start, sums = 0, [0, 0, 0]
+    for line in text.splitlines():
+        head, _, rest = line.partition(" ")
+        if not head.endswith(":"):
+            start, sums = int(head.partition("-")[0], 16), [0, 0, 0]
+        elif head in _USAGE_KEYS:
+            sums[_USAGE_KEYS[head]] += int(rest.split()[0]) * 1024
+            usage[start] = RegionUsage(*sums)
+    return usage
+
+
+def open_files(pid: int) -> list[OpenFile]:
+    """/proc/PID/fd and fdinfo; what is closed meanwhile is left out."""
+    files = []
+    for number in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
+        try:
+            name = os.readlink(f"/proc/{pid}/fd/{number}")
+            fields = dict(line.split(":", 1) for line in read_text(pid, f"fdinfo/{number}").splitlines() if ":" in line)
+        except (OSError, NoSuchProcess):
+            continue
+        mode = _MODES[int(fields["flags"], 8) & os.O_ACCMODE]
+        files.append(OpenFile(number, mode, int(fields["pos"]), name))
+    return files
 
 
 def dirty_pages(pid: int, region: Region, page_size: int) -> list[int]:
