@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
@@ -126,9 +127,9 @@ def parse_usage(text: str) -> dict[int, RegionUsage]:
 def open_files(pid: int) -> list[OpenFile]:
     """/proc/PID/fd and fdinfo; what is closed meanwhile is left out."""
     files = []
-    for number in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
+    for number in sorted(map(int, system.list_folder(f"/proc/{pid}/fd"))):
         try:
-            name = os.readlink(f"/proc/{pid}/fd/{number}")
+            name = system.read_link(f"/proc/{pid}/fd/{number}")
             fields = dict(line.split(":", 1) for line in read_text(pid, f"fdinfo/{number}").splitlines() if ":" in line)
         except (OSError, NoSuchProcess):
             continue
