@@ -164,8 +164,6 @@ typedef struct {
 /* A descriptor (a kqueue over the exception ports and exits) that is readable
  * while mach_wait may have something to say. May be called again. */
 int mach_open(void);
-/* Makes it unreadable where it does not become so by itself; 1 if it was readable. */
-int mach_clear_wakeup(void);
 void mach_configure(const mach_options *options);
 /* Every Mach and ptrace call is written to this descriptor as a line; -1: none. */
 void mach_log_to(int fd);
