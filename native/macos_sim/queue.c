@@ -27,13 +27,18 @@ static void on_child(int signal) {
     errno = saved;
 }
 
-int kqueue(void) {
+/* Again before each wait: the Linux tracer, in the same process of a test run, has a handler of its own. */
+static void watch_children(void) {
     struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
+    sigaction(SIGCHLD, &action, NULL);
+}
+
+int kqueue(void) {
     if (sim_wakeup < 0)
         sim_wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (sim_wakeup >= 0)
-        sigaction(SIGCHLD, &action, NULL);
+        watch_children();
     return sim_wakeup;
 }
 
@@ -67,6 +72,7 @@ static int ready(struct kevent64_s *events, int max) {
 int kevent64(int queue, const struct kevent64_s *changes, int change_count, struct kevent64_s *events, int event_count,
              unsigned int flags, const struct timespec *timeout) {
     (void)queue, (void)flags;
+    watch_children();
     for (int i = 0; i < change_count; i++)
         if (apply(&changes[i]) < 0)
             return -1;
