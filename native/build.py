@@ -26,14 +26,14 @@ COMMON = ("rsp", "registers")
 SYSTEMS = {"linux": ("linux",), "darwin": ("mach",)}
 
 
-def families() -> tuple[str, ...]:
-    """The C families of this operating system: prefixes of native/*.c and names of native/cdef/*.h."""
-    return COMMON + SYSTEMS.get(sys.platform, ())
+def families(system: str = sys.platform) -> tuple[str, ...]:
+    """The C families of an operating system: prefixes of native/*.c and names of native/cdef/*.h."""
+    return COMMON + SYSTEMS.get(system, ())
 
 
-def sources() -> list[str]:
-    """native/*.c of this operating system, relative to the project's root as setuptools wants them."""
-    wanted = families()
+def sources(system: str = sys.platform) -> list[str]:
+    """native/*.c of an operating system, relative to the project's root as setuptools wants them."""
+    wanted = families(system)
     return [
         str(path.relative_to(ROOT)) for path in sorted(NATIVE.glob("*.c")) if path.stem.split("_", 1)[0] in wanted
     ]
@@ -43,15 +43,15 @@ FLAGS = ["-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden", "-s
 SIMULATION = NATIVE / "macos_sim"
 
 
-def make_builder() -> FFI:
+def make_builder(system: str = sys.platform) -> FFI:
     builder = FFI()
-    names = [name for name in families() if (NATIVE / "cdef" / f"{name}.h").exists()]
+    names = [name for name in families(system) if (NATIVE / "cdef" / f"{name}.h").exists()]
     for name in names:
         builder.cdef((NATIVE / "cdef" / f"{name}.h").read_text())
     builder.set_source(
         "pydbgserver._native",
         "".join(f'#include "{name}.h"\n' for name in names),
-        sources=sources(),
+        sources=sources(system),
         include_dirs=["native/include", "native"],
         extra_compile_args=["-O3", *FLAGS],
         py_limited_api=True,
