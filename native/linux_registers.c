@@ -17,10 +17,9 @@ static long regset(long request, pid_t tid, int type, void *buffer, size_t *size
 bool load_general(struct thread *thread) {
     if (thread->general_valid)
         return true;
-    size_t size = GENERAL_MAX;
-    if (regset(PTRACE_GETREGSET, thread->tid, NT_PRSTATUS, thread->general, &size) < 0)
+    thread->general_size = cpu_read_general(thread->tid, thread->general);
+    if (thread->general_size < 0)
         return false;
-    thread->general_size = (int)size;
     return thread->general_valid = true;
 }
 
@@ -28,16 +27,11 @@ uint64_t thread_pc(struct thread *thread) {
     return load_general(thread) ? cpu_pc(thread->general) : 0;
 }
 
-static long store_general(struct thread *thread) {
-    size_t size = (size_t)thread->general_size;
-    return regset(PTRACE_SETREGSET, thread->tid, NT_PRSTATUS, thread->general, &size);
-}
-
 void set_thread_pc(struct thread *thread, uint64_t pc) {
     if (!load_general(thread))
         return;
     cpu_set_pc(thread->general, pc);
-    store_general(thread);
+    cpu_write_general(thread->tid, thread->general);
 }
 
 bool load_siginfo(struct thread *thread) {
@@ -83,11 +77,11 @@ int linux_write_regset(int tid, int type, const uint8_t *buffer, int size) {
     }
     if (!load_general(thread) || size != thread->general_size)
         return size == thread->general_size ? -ESRCH : -EINVAL;
-    long result = regset(PTRACE_SETREGSET, tid, type, (void *)buffer, &length);
+    long result = cpu_write_general(tid, buffer);
     thread->general_valid = false; /* the kernel may have changed what it was given */
     if (cpu_pc(buffer) != thread->trap_address)
         thread->at_trap = false;
-    return result < 0 ? (int)result : (int)length;
+    return result < 0 ? (int)result : size;
 }
 
 int linux_read_siginfo(int tid, uint8_t *buffer) {

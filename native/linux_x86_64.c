@@ -19,6 +19,24 @@ static const struct user_regs_struct *const_user(const uint8_t *general) {
     return (const struct user_regs_struct *)general;
 }
 
+/* PTRACE_GETREGS gives a 64-bit tracer the 64-bit structure whatever mode the thread is in (arch/x86/kernel/ptrace.c,
+ * arch_ptrace); PTRACE_GETREGSET goes by the code segment of the moment, so that its layout may change at any step. */
+int cpu_read_general(pid_t tid, uint8_t *general) {
+    long result = trace(PTRACE_GETREGS, tid, 0, (uintptr_t)general);
+    return result < 0 ? (int)result : (int)sizeof(struct user_regs_struct);
+}
+
+/* arch/x86/kernel/signal.c takes -ERESTART* out of the whole of rax (syscall_get_error), unless the thread is still in
+ * a 32-bit call. Who writes eax writes its low half. */
+#define CODE_SEGMENT_32 0x23
+
+long cpu_write_general(pid_t tid, const uint8_t *general) {
+    struct user_regs_struct regs = *const_user(general);
+    if (regs.cs == CODE_SEGMENT_32)
+        regs.rax = (unsigned long long)(int32_t)regs.rax;
+    return trace(PTRACE_SETREGS, tid, 0, (uintptr_t)&regs);
+}
+
 uint64_t cpu_pc(const uint8_t *general) {
     return const_user(general)->rip;
 }
@@ -27,22 +45,9 @@ void cpu_set_pc(uint8_t *general, uint64_t pc) {
     user(general)->rip = pc;
 }
 
+/* The call's number is 32 bits wide in every mode; -1 stands for none. */
 uint64_t cpu_syscall_number(const uint8_t *general) {
-    return const_user(general)->orig_rax;
-}
-
-void cpu_prepare_syscall(uint8_t *general, uint64_t instruction, uint64_t number, const uint64_t *arguments) {
-    struct user_regs_struct *regs = user(general);
-    regs->rip = instruction;
-    regs->rax = number;
-    /* -1: the kernel must not restart the system call that this stop interrupted. */
-    regs->orig_rax = (unsigned long long)-1;
-    regs->rdi = arguments[0];
-    regs->rsi = arguments[1];
-    regs->rdx = arguments[2];
-    regs->r10 = arguments[3];
-    regs->r8 = arguments[4];
-    regs->r9 = arguments[5];
+    return (uint32_t)const_user(general)->orig_rax;
 }
 
 /* SYSCALL and SYSENTER are 0f 05 and 0f 34, INT 80h is cd 80. */
@@ -53,10 +58,6 @@ bool cpu_may_be_syscall(uint8_t first_byte) {
 bool cpu_is_syscall(const uint8_t *instruction) {
     return instruction[0] == 0x0f ? instruction[1] == 0x05 || instruction[1] == 0x34
                                   : instruction[0] == 0xcd && instruction[1] == 0x80;
-}
-
-int64_t cpu_syscall_result(const uint8_t *general) {
-    return (int64_t)const_user(general)->rax;
 }
 
 /* arch/x86/kernel/traps.c: int3 raises SIGTRAP with SI_KERNEL, a debug

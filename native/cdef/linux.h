@@ -154,7 +154,22 @@ int linux_write_siginfo(int tid, const uint8_t *buffer);
 int linux_set_debug_registers(int pid, const uint64_t *addresses, uint64_t control);
 /* count -1: every system call; 0: none. */
 int linux_catch_syscalls(int pid, const int32_t *numbers, int count);
-/* Runs one system call in a stopped thread from the instruction at `instruction`; *result is what it returned. */
-int linux_inject_syscall(int tid, uint64_t instruction, uint64_t number, const uint64_t *arguments, int64_t *result);
+/* A system call to be run from the instruction at `instruction`. Offsets are in the general register set; each value
+ * there has `width` bytes, low byte first. `restart_offset`: where -1 says that no interrupted call is to be gone back
+ * to. Out: `result`, as wide, not sign-extended. */
+typedef struct {
+    uint64_t instruction;
+    uint64_t number;
+    uint64_t arguments[6];
+    uint64_t result;
+    uint32_t number_offset;
+    uint32_t result_offset;
+    uint32_t restart_offset;
+    uint32_t argument_offsets[6];
+    int32_t count;
+    int32_t width;
+} linux_syscall;
+/* Runs one system call in a stopped thread. */
+int linux_inject_syscall(int tid, linux_syscall *call);
 /* CPUID leaf `leaf`, subleaf `subleaf` in eax..edx order. */
 void linux_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t *registers);

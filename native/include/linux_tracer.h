@@ -212,11 +212,11 @@ void set_thread_pc(struct thread *thread, uint64_t pc);
 bool load_siginfo(struct thread *thread);
 
 /* linux_x86_64.c: all that depends on the CPU */
+int cpu_read_general(pid_t tid, uint8_t *general);
+long cpu_write_general(pid_t tid, const uint8_t *general);
 uint64_t cpu_pc(const uint8_t *general);
 void cpu_set_pc(uint8_t *general, uint64_t pc);
 uint64_t cpu_syscall_number(const uint8_t *general);
-void cpu_prepare_syscall(uint8_t *general, uint64_t instruction, uint64_t number, const uint64_t *arguments);
-int64_t cpu_syscall_result(const uint8_t *general);
 bool cpu_may_be_syscall(uint8_t first_byte);
 bool cpu_is_syscall(const uint8_t *instruction);
 bool cpu_is_trap_instruction(const siginfo_t *info);

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "scripted_kernel.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -609,16 +608,6 @@ static long let_go(struct task *t, long request, int number) {
     return 0;
 }
 
-static long general_set(struct task *t, long request, struct iovec *vector) {
-    size_t size = vector->iov_len < sizeof t->registers ? vector->iov_len : sizeof t->registers;
-    vector->iov_len = size;
-    if (request == PTRACE_GETREGSET)
-        memcpy(vector->iov_base, &t->registers, size);
-    else
-        memcpy(&t->registers, vector->iov_base, size);
-    return 0;
-}
-
 static long debug_register(struct task *t, long request, uintptr_t offset, void *data) {
     size_t index = (offset - offsetof(struct user, u_debugreg)) / 8;
     CHECK(offset >= offsetof(struct user, u_debugreg) && index < 8);
@@ -652,10 +641,12 @@ static long inspect(struct task *t, long request, uintptr_t address, void *data)
     case PTRACE_SETSIGINFO:
         memcpy(&t->info, data, sizeof t->info);
         return 0;
-    case PTRACE_GETREGSET:
-    case PTRACE_SETREGSET:
-        CHECK_EQ(address, NT_PRSTATUS);
-        return general_set(t, request, data);
+    case PTRACE_GETREGS:
+        memcpy(data, &t->registers, sizeof t->registers);
+        return 0;
+    case PTRACE_SETREGS:
+        memcpy(&t->registers, data, sizeof t->registers);
+        return 0;
     case PTRACE_PEEKUSER:
     case PTRACE_POKEUSER:
         return debug_register(t, request, address, data);

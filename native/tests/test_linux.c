@@ -2,9 +2,11 @@
  * `test_linux NAME` runs one; without a name they are listed. */
 #include "test_linux.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/user.h>
 #include <unistd.h>
 
 struct test *tests;
@@ -24,6 +26,16 @@ void plant(pid_t pid, uint64_t address) {
 void resume(pid_t tid, int kind, int signal) {
     linux_action action = {-1, tid, kind, signal, 0, 0};
     linux_resume(&action, 1);
+}
+
+#define AT(name) offsetof(struct user_regs_struct, name)
+
+int inject(pid_t tid, uint64_t instruction, int width, uint64_t *result) {
+    linux_syscall call = {instruction, 39, {1, 2, 3, 4, 5, 6}, 0, AT(rax), AT(rax), AT(orig_rax),
+                          {AT(rdi), AT(rsi), AT(rdx), AT(r10), AT(r8), AT(r9)}, 6, width};
+    int error = linux_inject_syscall(tid, &call);
+    *result = call.result;
+    return error;
 }
 
 static int try_wait(int rounds) {

@@ -28,6 +28,8 @@ void attach_to(int threads, const char *code);
 void plant(pid_t pid, uint64_t address);
 void resume(pid_t tid, int kind, int signal);
 #define RESUME_ALL() resume(-1, LINUX_CONTINUE, 0)
+/* One system call of that width run by PID's first thread from `instruction`; the result of linux_inject_syscall. */
+int inject(pid_t tid, uint64_t instruction, int width, uint64_t *result);
 /* The number of events of the next complete stop; fails the test when none comes. */
 int wait_stop(void);
 /* Nothing may be reported now. */

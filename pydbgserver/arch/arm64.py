@@ -38,8 +38,6 @@ DEBUG_SET = RegSet(DEBUG, ARM_DEBUG_STATE64, 520)
 
 BRK = b"\x00\x00\x20\xd4"
 """brk #0; the PC stays on it."""
-SVC = b"\x01\x10\x00\xd4"
-"""svc #0x80, the way into XNU."""
 
 WATCH_LENGTHS = (1, 2, 4, 8)
 
@@ -147,8 +145,6 @@ def arm64_mac(hardware_slots: int = 4) -> Arch:
         general=core,
         trap=TrapInstruction(BRK, 0),
         hardware_debug=HardwareDebugInfo(slots=hardware_slots, lengths=WATCH_LENGTHS),
-        syscall_instruction=SVC,
-        syscalls={},
         osabi="Darwin",
         views=numbered_views(features, views),
     )

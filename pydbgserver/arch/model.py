@@ -18,7 +18,7 @@ useful alone:
    layout of ``g`` and expedited registers follow. Check with
    tests/unit/arch (round trips) and with gdb's ``maint print remote-registers``.
 3. *Breakpoint.* `TrapInstruction`: the code to plant and where the PC is after it;
-   `syscall_instruction` and `syscalls` for memory that expressions need.
+   `SyscallConvention` for memory that expressions need.
 4. *Step.* Nothing here where the kernel can single step; else a plan of next
    instructions in ``pydbgserver.target``.
 5. *Hardware debug.* A ``hwdebug_<cpu>.py``, pure functions from watched ranges
@@ -131,6 +131,24 @@ class TrapInstruction:
 
 
 @dataclass(frozen=True, slots=True)
+class SyscallConvention:
+    """How a system call is made, for calls in the target on the debugger's behalf.
+
+    `instruction` enters the kernel, `numbers` has what is called so. The others are byte offsets in the register set
+    of the PC, of `width` bytes each in target byte order: the call's `number`, its `result`, its `arguments`, and
+    `restart`, where -1 says that there is no interrupted call to go back to.
+    """
+
+    instruction: bytes
+    numbers: Mapping[str, int]
+    number: int
+    result: int
+    restart: int
+    arguments: tuple[int, ...]
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class HardwareDebugInfo:
     """How many debug registers there are, and which lengths (aligned to themselves) one can watch."""
 
@@ -158,12 +176,12 @@ class Arch:
     """What lldb finds in every stop reply."""
     trap: TrapInstruction
     hardware_debug: HardwareDebugInfo
-    syscall_instruction: bytes
-    """Enters the kernel; for calls made in the target on the debugger's behalf."""
-    syscalls: Mapping[str, int]
-    """Numbers of the system calls that are made so."""
     byte_order: str = "little"
     osabi: str = "GNU/Linux"
+    syscall: SyscallConvention | None = None
+    """None: no calls are made in the target."""
+    thread_pointer: Reg | None = None
+    """Points to the C library's description of the thread; not always one of the registers that clients see."""
     views: tuple[Reg, ...] = ()
     """Parts of registers under names of their own, numbered after all registers. lldb reads them as registers; gdb
     makes its own, so that they are in no description for it and not in the block."""

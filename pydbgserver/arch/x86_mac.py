@@ -17,8 +17,9 @@ from functools import cache
 from pydbgserver.arch.mach import DEBUG, EXCEPTION, FIXED, FLOAT, GENERAL, fixed_set, numbered
 from pydbgserver.arch.model import Arch, Feature, Reg
 from pydbgserver.arch.regset import RegSet
-from pydbgserver.arch.x86 import AVX, OPMASK, SSE, X87, XSTATE, ZMM16_31, ZMM_HIGH, XsaveLayout, amd64
+from pydbgserver.arch.x86 import amd64
 from pydbgserver.arch.x86_views import views
+from pydbgserver.arch.xsave import AVX, OPMASK, SSE, X87, XSTATE, ZMM16_31, ZMM_HIGH, XsaveLayout
 
 # Flavors of <mach/i386/thread_status.h>.
 X86_THREAD_STATE64 = 4
@@ -111,7 +112,8 @@ def x86_64_mac(level: str) -> Arch:
         flags=by_name["eflags"],
         expedited=tuple(by_name[register.name] for register in base.expedited),
         general=tuple(by_name[register.name] for register in base.general if register.name in _GENERAL_OFFSETS),
-        syscalls={},
+        syscall=None,
+        thread_pointer=None,
         osabi="Darwin",
         views=views(by_name, len(by_name)),
     )

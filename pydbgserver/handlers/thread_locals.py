@@ -58,7 +58,7 @@ def thread_local_address(session: Session, pattern: ThreadId, offset: int, link_
     block = _field(process, symbols[BLOCK_POINTER], entry)
     if not module or block & _UNALLOCATED:
         raise DebugError("the thread has not used the thread-local variables of this module yet")
-    return f"{(block + offset) % (1 << 64):x}"
+    return f"{(block + offset) % (1 << 8 * process.arch.pointer_size):x}"
 
 
 def _locate(process: Process, description: int, structure: int, index: int = 0) -> tuple[int, int]:

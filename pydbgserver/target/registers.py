@@ -98,10 +98,12 @@ def stack_pointer(process: Process, tid: int) -> int:
 
 def thread_pointer(process: Process, tid: int) -> int:
     """Where the CPU's thread pointer points; 0 before the thread has set one. Raises `Unsupported`."""
-    register = next((one for one in process.arch.registers if one.generic == "tp"), None)
+    arch = process.arch
+    register = arch.thread_pointer
     if register is None:
         raise Unsupported("no register is known to be the thread pointer")
-    return int.from_bytes(read_register(process, tid, register.number), _byte_order(process.arch))
+    data = process.read_regset(tid, register.regset)[register.offset : register.offset + register.width]
+    return int.from_bytes(data, _byte_order(arch))
 
 
 def pthread(process: Process, tid: int) -> int:

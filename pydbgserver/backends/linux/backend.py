@@ -102,8 +102,7 @@ class LinuxBackend(Backend):
         elif isinstance(event, Forked):
             self._add(event.child_pid, attached=process.attached).ever_resumed = True
         elif isinstance(event, Execed):
-            process.execed()
-            process.arch = describe_cpu(process.proc_id())
+            process.execed(describe_cpu(process.proc_id()))
         return event
 
     def interrupt(self) -> None:

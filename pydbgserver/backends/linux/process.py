@@ -37,7 +37,6 @@ class LinuxProcess(Process):
         self.hardware = LinuxHardwareDebug(self)
         self._memory_map: LinuxMemoryMap | None = None
         self._sets: dict[tuple[int, str], bytes] = {}
-        self._by_name: dict[str, RegSet] = {regset.name: regset for regset in arch.regsets}
         self._capabilities: dict[type[object], object] = {HardwareDebug: self.hardware}
         if terminal >= 0:
             self._capabilities[StandardStreams] = LinuxStandardStreams(terminal)
@@ -68,7 +67,7 @@ class LinuxProcess(Process):
 
     def _regset(self, name: str) -> RegSet:
         try:
-            return self._by_name[name]
+            return self.arch.regsets_by_name[name]
         except KeyError:
             raise NoSuchRegister(name) from None
 
@@ -117,11 +116,12 @@ class LinuxProcess(Process):
 
     def forget_registers(self, tid: int) -> None:
         """The thread has run something on our behalf."""
-        for name in self._by_name:
+        for name in self.arch.regsets_by_name:
             self._sets.pop((tid, name), None)
 
-    def execed(self) -> None:
-        """A new program: no breakpoint, no debug register, no allocation of ours is in it."""
+    def execed(self, arch: Arch) -> None:
+        """A new program, `arch` its CPU: no breakpoint, no debug register, no allocation of ours is in it."""
+        self.arch = arch
         self.hardware = LinuxHardwareDebug(self)
         streams = self._capabilities.get(StandardStreams)
         self._capabilities = {HardwareDebug: self.hardware}

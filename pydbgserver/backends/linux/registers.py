@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
+from pydbgserver.arch.i386 import i386
 from pydbgserver.arch.model import Arch
-from pydbgserver.arch.x86 import XsaveLayout, amd64
-from pydbgserver.backends.linux import procfs, system, tracer
-from pydbgserver.errors import AttachError, NoSuchProcess
+from pydbgserver.arch.x86 import XsaveLayout, amd64, x32
+from pydbgserver.backends.linux import procfs, tracer
+from pydbgserver.backends.linux.program import ELFCLASS32, ELFCLASS64, EM_386, EM_X86_64, Machine, machine
+from pydbgserver.errors import AttachError
 
-EI_CLASS, ELFCLASS32 = 4, 1
+_DESCRIPTIONS: dict[Machine, Callable[[XsaveLayout], Arch]] = {
+    Machine(ELFCLASS64, EM_X86_64): amd64,
+    Machine(ELFCLASS32, EM_386): i386,
+    Machine(ELFCLASS32, EM_X86_64): x32,
+}
 
 
 @cache
-def _amd64() -> Arch:
-    return amd64(XsaveLayout.from_cpuid(tracer.cpuid))
+def _described(program: Machine) -> Arch:
+    return _DESCRIPTIONS[program](XsaveLayout.from_cpuid(tracer.cpuid))
 
 
 def describe_cpu(pid: int) -> Arch:
-    """The CPU description of process `pid`; raises `AttachError` for programs of another word size."""
-    path = procfs.exec_file(pid)
-    try:
-        header = system.read_file(f"/proc/{pid}/exe", 20)
-    except FileNotFoundError:
-        raise NoSuchProcess(pid) from None
-    except OSError:
-        return _amd64()
-    if len(header) > EI_CLASS and header[EI_CLASS] == ELFCLASS32:
-        raise AttachError(f"{path} is a 32-bit program; this server debugs 64-bit programs only", 8)
-    return _amd64()
+    """The CPU description of process `pid`; raises `AttachError` for a program that this machine has none for."""
+    program = machine(pid)
+    if program is None:
+        procfs.status(pid)
+        return _described(Machine(ELFCLASS64, EM_X86_64))
+    if program not in _DESCRIPTIONS:
+        raise AttachError(f"{procfs.exec_file(pid)} is a program for another CPU (ELF machine {program.machine})", 8)
+    return _described(program)

@@ -1,6 +1,6 @@
 """mmap and munmap run by the target itself, for memory that expressions need.
 
-The system call is made from a `syscall` instruction that the target already
+The system call is made from an instruction for it that the target already
 has (the vDSO has one in its fallback paths; else any executable mapping), so
 no code page is touched and no thread sees anything.
 """
@@ -25,14 +25,15 @@ EFAULT, EBUSY = 14, 16
 class LinuxMemoryAllocation(MemoryAllocation):
     def __init__(self, process: LinuxProcess) -> None:
         self._process = process
-        self._arch = process.arch
+        assert process.arch.syscall is not None, "every Linux description has one"
+        self._convention = process.arch.syscall
         self._blocks: dict[int, int] = {}
         self._instruction = 0
 
     def allocate(self, size: int, permissions: str) -> int:
         protection = sum(PROTECTION.get(letter, 0) for letter in set(permissions))
         arguments = (0, size, protection, MAP_PRIVATE_ANONYMOUS, -1, 0)
-        address = self._call(self._arch.syscalls["mmap"], *arguments)
+        address = self._call("mmap", *arguments)
         self._blocks[address] = size
         return address
 
@@ -40,23 +41,23 @@ class LinuxMemoryAllocation(MemoryAllocation):
         size = self._blocks.get(address)
         if size is None:
             raise DebugError(f"no memory was allocated at {address:#x}", EFAULT)
-        self._call(self._arch.syscalls["munmap"], address, size)
+        self._call("munmap", address, size)
         del self._blocks[address]
 
-    def _call(self, number: int, *arguments: int) -> int:
+    def _call(self, name: str, *arguments: int) -> int:
         """The result of the call in the first thread that can make one; raises `KernelError`."""
         instruction = self._find_instruction()
         for tid in self._process.threads():
             try:
-                result = tracer.inject_syscall(tid, instruction, number, *arguments)
+                result = tracer.inject_syscall(tid, instruction, self._convention, name, *arguments)
             except KernelError as error:
                 if error.code == EBUSY:
                     continue
                 raise
             self._process.forget_registers(tid)
             self._map_changed()
-            if -4096 < result < 0:
-                raise KernelError(-result, f"system call {number} in the target")
+            if result < 0:
+                raise KernelError(-result, f"system call {name} in the target")
             return result
         raise DebugError("every thread is inside a system call: step one of them out of it first")
 
@@ -66,7 +67,7 @@ class LinuxMemoryAllocation(MemoryAllocation):
             memory_map.resumed()  # type: ignore[attr-defined]
 
     def _find_instruction(self) -> int:
-        code = self._arch.syscall_instruction
+        code = self._convention.instruction
         if self._instruction and self._process.read_memory(self._instruction, len(code)) == code:
             return self._instruction
         memory_map = self._process.capability(MemoryMap)

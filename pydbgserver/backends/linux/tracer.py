@@ -10,10 +10,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pydbgserver import native
+from pydbgserver.arch.model import SyscallConvention
 from pydbgserver.errors import BadAddress, KernelError, NoSuchProcess, NoSuchThread
 from pydbgserver.target.api import ResumeAction, RunOptions
 
 ESRCH = 3
+ERRNO_END = 4096
+"""A system call that failed returned a number from -4095 on."""
 MAX_STOPS = 64
 SIGINFO_SIZE = 128
 _lib = native.lib
@@ -197,12 +200,23 @@ def set_debug_registers(pid: int, addresses: Sequence[int], control: int) -> Non
     _process(_lib.linux_set_debug_registers(pid, list(addresses), control), pid)
 
 
-def inject_syscall(tid: int, instruction: int, number: int, *arguments: int) -> int:
-    """Run one system call in the stopped thread; gives what it returned (-errno on failure)."""
-    result = _ffi.new("int64_t *")
-    padded = [value & 0xFFFFFFFFFFFFFFFF for value in arguments] + [0] * (6 - len(arguments))
-    _thread(_lib.linux_inject_syscall(tid, instruction, number, padded, result), tid, "run a system call")
-    return int(result[0])
+def inject_syscall(tid: int, instruction: int, convention: SyscallConvention, name: str, *arguments: int) -> int:
+    """Run the system call `name` from `instruction` in the stopped thread; gives its result, -errno if it failed."""
+    bits = 8 * convention.width
+    call = _ffi.new("linux_syscall *")
+    call.instruction = instruction
+    call.number = convention.numbers[name]
+    call.number_offset = convention.number
+    call.result_offset = convention.result
+    call.restart_offset = convention.restart
+    call.count = len(arguments)
+    call.width = convention.width
+    for index, (offset, value) in enumerate(zip(convention.arguments, arguments, strict=False)):
+        call.argument_offsets[index] = offset
+        call.arguments[index] = value & (1 << bits) - 1
+    _thread(_lib.linux_inject_syscall(tid, call), tid, "run a system call")
+    result = int(call.result)
+    return result - (1 << bits) if result > (1 << bits) - ERRNO_END else result
 
 
 def cpuid(leaf: int, subleaf: int = 0) -> tuple[int, int, int, int]:
