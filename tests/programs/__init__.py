@@ -2,10 +2,14 @@
 
 Each program says "ready" on its stdout when it is where its first comment says, and then waits in the
 kernel (or spins, where that is its behaviour); nothing in them sleeps or polls for time.
+
+A name that ends in "-32" is the same program built for i386. PYDBGSERVER_TEST_CFLAGS=-m32 builds all of
+them so.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,6 +17,7 @@ SOURCES = Path(__file__).parent
 COMPILER = {".c": "gcc", ".cc": "g++"}
 FLAGS = ("-g", "-O0", "-Wall", "-Wextra", "-Werror", "-pthread")
 SHARED_LIBRARIES = frozenset({"library"})
+NARROW = "-32"
 
 
 class Programs:
@@ -36,7 +41,8 @@ class Programs:
         shared = name in SHARED_LIBRARIES
         output = self.directory / (f"{name}.so" if shared else name)
         flags = (*FLAGS, "-shared", "-fPIC") if shared else FLAGS
-        command = [COMPILER[source.suffix], *flags, "-o", str(output), str(source)]
+        narrow = ["-m32"] if name.endswith(NARROW) else os.environ.get("PYDBGSERVER_TEST_CFLAGS", "").split()
+        command = [COMPILER[source.suffix], *flags, *narrow, "-o", str(output), str(source)]
         result = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}\n{result.stderr}")
@@ -46,7 +52,7 @@ class Programs:
 def source_of(name: str) -> Path:
     """The source file of the program `name`; KeyError when there is none."""
     for suffix in COMPILER:
-        source = SOURCES / f"{name}{suffix}"
+        source = SOURCES / f"{name.removesuffix(NARROW)}{suffix}"
         if source.exists():
             return source
     raise KeyError(name)

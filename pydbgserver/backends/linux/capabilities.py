@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydbgserver import logs
 from pydbgserver.arch.hwdebug_x86 import DebugRegisters
-from pydbgserver.backends.linux import libraries, procfs, system, tracer
+from pydbgserver.backends.linux import libraries, procfs, siginfo, system, tracer
 from pydbgserver.backends.linux.remote_call import LinuxMemoryAllocation
 from pydbgserver.errors import DebugError, KernelError, Unsupported
 from pydbgserver.target.capabilities import (
@@ -159,14 +159,18 @@ class LinuxExecFile(ExecFile):
 
 
 class LinuxSignalInfo(SignalInfo):
+    """In the layout of the program, which for a 32-bit one is not the kernel's."""
+
     def __init__(self, process: LinuxProcess) -> None:
-        pass
+        self._converted = process.arch.pointer_size == 4
+        self._x32 = process.arch.name == "x32"
 
     def read_siginfo(self, tid: int) -> bytes:
-        return tracer.read_siginfo(tid)
+        data = tracer.read_siginfo(tid)
+        return siginfo.narrowed(data, x32=self._x32) if self._converted else data
 
     def write_siginfo(self, tid: int, data: bytes) -> None:
-        tracer.write_siginfo(tid, data)
+        tracer.write_siginfo(tid, siginfo.widened(data, x32=self._x32) if self._converted else data)
 
 
 class LinuxSignalSending(SignalSending):

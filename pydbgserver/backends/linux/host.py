@@ -7,6 +7,7 @@ import platform
 from collections.abc import Sequence
 
 from pydbgserver.backends.linux import procfs
+from pydbgserver.backends.linux.program import ELFCLASS32, ELFCLASS64, EM_386, EM_X86_64, Machine, machine
 from pydbgserver.errors import NoSuchProcess
 from pydbgserver.target.api import HostInfo, ProcessInfo
 
@@ -14,6 +15,19 @@ from pydbgserver.target.api import HostInfo, ProcessInfo
 def triple() -> str:
     """LLVM's name of the machine, with the vendor that its Linux builds use."""
     return f"{os.uname().machine}-pc-linux-gnu"
+
+
+_TRIPLES = {
+    Machine(ELFCLASS64, EM_X86_64): "x86_64-pc-linux-gnu",
+    Machine(ELFCLASS32, EM_386): "i386-pc-linux-gnu",
+    Machine(ELFCLASS32, EM_X86_64): "x86_64-pc-linux-gnux32",
+}
+
+
+def process_triple(pid: int) -> str:
+    """LLVM's name of what the process's program is built for; the machine's where that is not known."""
+    program = machine(pid)
+    return triple() if program is None else _TRIPLES.get(program, triple())
 
 
 def _distribution() -> str:
@@ -51,7 +65,7 @@ def process_info(pid: int) -> ProcessInfo:
         effective_gid=int(gids[1]),
         name=procfs.exec_file(pid) or status.get("Name", ""),
         arguments=words,
-        triple=triple(),
+        triple=process_triple(pid),
     )
 
 
