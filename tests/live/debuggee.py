@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import subprocess
 import tempfile
 import time
@@ -75,10 +74,13 @@ class Debuggee:
     def register(self, tid: int, name: str) -> int:
         return int.from_bytes(read_register(self.process, tid, self.process.arch.by_name[name].number), "little")
 
+    def pc(self, tid: int) -> int:
+        return self.register(tid, self.process.arch.pc.name)
+
     def long_at(self, symbol: str) -> int:
-        """The C long called `symbol`."""
-        value: int = struct.unpack("<q", self.process.read_memory(self.address(symbol), 8))[0]
-        return value
+        """The C unsigned long called `symbol`."""
+        size = self.process.arch.pointer_size
+        return int.from_bytes(self.process.read_memory(self.address(symbol), size), "little")
 
     def output(self) -> str:
         assert self._output is not None

@@ -24,7 +24,7 @@ def test_every_hit_is_reported_once_and_the_client_need_not_step_over(debuggees:
     tick = target.plant("tick")
     for _ in range(7):
         assert target.run() == [BreakpointHit(target.pid, target.pid, tick)]
-        assert target.register(target.pid, "rip") == tick
+        assert target.pc(target.pid) == tick
     assert target.run() == [ProcessExited(target.pid, exit_code=0)]
     assert "total 21" in target.output()
 
@@ -34,7 +34,7 @@ def test_step_from_a_hit_executes_the_real_instruction(debuggees: Debuggees) -> 
     tick = target.plant("tick")
     target.run()
     assert target.run(STEP) == [StepDone(target.pid, target.pid)]
-    after = target.register(target.pid, "rip")
+    after = target.pc(target.pid)
     assert tick < after < tick + 16
     assert target.run() == [BreakpointHit(target.pid, target.pid, tick)]
 
@@ -45,7 +45,7 @@ def test_range_step_leaves_the_range_in_one_go(debuggees: Debuggees) -> None:
     target.run()
     action = ResumeAction(ResumeKind.RANGE_STEP, range_start=tick, range_end=tick + 8)
     assert target.run(action) == [StepDone(target.pid, target.pid)]
-    assert not tick <= target.register(target.pid, "rip") < tick + 8
+    assert not tick <= target.pc(target.pid) < tick + 8
 
 
 def test_pc_moved_back_to_the_trap_hits_again(debuggees: Debuggees) -> None:
@@ -54,7 +54,7 @@ def test_pc_moved_back_to_the_trap_hits_again(debuggees: Debuggees) -> None:
     target.run()
     general = bytearray(target.process.read_regset(target.pid, "general"))
     elsewhere = general.copy()
-    offset = target.process.arch.by_name["rip"].offset
+    offset = target.process.arch.pc.offset
     struct.pack_into("<Q", elsewhere, offset, tick + 1)
     target.process.write_regset(target.pid, "general", bytes(elsewhere))
     target.process.write_regset(target.pid, "general", bytes(general))
@@ -103,26 +103,28 @@ def test_hundred_threads_hit_one_breakpoint_twenty_times_each(debuggees: Debugge
 def test_watchpoint_on_every_write(debuggees: Debuggees) -> None:
     target = debuggees.launch("watch")
     counter = target.address("counter")
-    hardware(target).insert(WatchKind.WRITE, counter, 8)
+    size = target.process.arch.pointer_size
+    hardware(target).insert(WatchKind.WRITE, counter, size)
     seen = []
     for _ in range(3):
         events = target.run()
         assert events == [WatchpointHit(target.pid, target.pid, counter, WatchKind.WRITE, 0)]
         seen.append(target.long_at("counter"))
     assert seen == [10, 20, 30]
-    hardware(target).remove(WatchKind.WRITE, counter, 8)
+    hardware(target).remove(WatchKind.WRITE, counter, size)
     assert target.run() == [ProcessExited(target.pid, exit_code=0)]
 
 
 def test_one_write_into_two_watched_ranges(debuggees: Debuggees) -> None:
     target = debuggees.launch("watch")
     counter = target.address("counter")
-    hardware(target).insert(WatchKind.WRITE, counter, 4)
-    hardware(target).insert(WatchKind.WRITE, counter + 4, 4)
-    other = ((WatchKind.WRITE, counter + 4),)
+    half = target.process.arch.pointer_size // 2
+    hardware(target).insert(WatchKind.WRITE, counter, half)
+    hardware(target).insert(WatchKind.WRITE, counter + half, half)
+    other = ((WatchKind.WRITE, counter + half),)
     assert target.run() == [WatchpointHit(target.pid, target.pid, counter, WatchKind.WRITE, 0, other)]
-    hardware(target).remove(WatchKind.WRITE, counter, 4)
-    assert target.run() == [WatchpointHit(target.pid, target.pid, counter + 4, WatchKind.WRITE, 1)]
+    hardware(target).remove(WatchKind.WRITE, counter, half)
+    assert target.run() == [WatchpointHit(target.pid, target.pid, counter + half, WatchKind.WRITE, 1)]
 
 
 def test_hardware_breakpoint_and_its_removal(debuggees: Debuggees) -> None:
@@ -138,7 +140,7 @@ def test_hardware_breakpoint_and_its_removal(debuggees: Debuggees) -> None:
 def test_watchpoint_reaches_threads_born_later(debuggees: Debuggees) -> None:
     target = debuggees.launch("threads_many", "4", "1", stdin="/dev/null")
     total = target.address("total")
-    hardware(target).insert(WatchKind.WRITE, total, 8)
+    hardware(target).insert(WatchKind.WRITE, total, target.process.arch.pointer_size)
     writers: set[int] = set()
     while True:
         events = target.run()
@@ -151,7 +153,7 @@ def test_watchpoint_reaches_threads_born_later(debuggees: Debuggees) -> None:
 
 def test_debug_registers_run_out(debuggees: Debuggees) -> None:
     target = debuggees.launch("watch")
-    counter = target.address("counter")
+    counter = target.address("counter") & ~7
     for index in range(4):
         hardware(target).insert(WatchKind.WRITE, counter + 8 * index, 8)
     with pytest.raises(NoDebugRegister):

@@ -59,7 +59,7 @@ def test_region_fields(mapped: Debuggee) -> None:
     assert memory_map is not None
     permissions = [memory_map.region_at(pages + index * PAGE).permissions for index in range(4)]
     assert permissions == ["rw", "r", "", "rx"]
-    stack = memory_map.region_at(mapped.register(mapped.pid, "rsp"))
+    stack = memory_map.region_at(mapped.register(mapped.pid, mapped.process.arch.sp.name))
     assert stack.kind == "stack" and stack.name == "[stack]"
     last = memory_map.region_at(2**64 - 1)
     assert last.end == 2**64
@@ -111,7 +111,8 @@ def test_memory_of_a_running_process(debuggees: Debuggees) -> None:
 def test_auxv_and_libraries(mapped: Debuggee) -> None:
     auxv, libraries = mapped.process.capability(Auxv), mapped.process.capability(SharedLibraries)
     assert auxv is not None and libraries is not None
-    words = struct.unpack(f"<{len(auxv.auxv()) // 8}Q", auxv.auxv())
+    size, letter = mapped.process.arch.pointer_size, "Q" if mapped.process.arch.pointer_size == 8 else "I"
+    words = struct.unpack(f"<{len(auxv.auxv()) // size}{letter}", auxv.auxv())
     assert dict(zip(words[::2], words[1::2], strict=True))[6] == PAGE
     main, found = libraries.libraries()
     names = [library.name for library in found]

@@ -13,8 +13,8 @@ from pydbgserver.target.capabilities import SignalInfo
 from pydbgserver.target.events import BreakpointHit, Interrupted, ProcessExited, SignalStop, StepDone, SyscallStop
 from tests.live.debuggee import CONTINUE, STEP, Debuggee, Debuggees, settles_in
 
-EXIT_GROUP = 231
-"""arch/x86/entry/syscalls/syscall_64.tbl"""
+EXIT_GROUP = {"amd64": 231, "i386": 252}
+"""arch/x86/entry/syscalls/syscall_64.tbl and syscall_32.tbl"""
 
 
 def deliver(number: int) -> ResumeAction:
@@ -58,7 +58,8 @@ def test_siginfo_is_read_and_written(debuggees: Debuggees) -> None:
     assert target.wait() == [SignalStop(target.pid, target.pid, signal.SIGUSR1)]
     info = target.process.capability(SignalInfo)
     assert info is not None
-    number, _, code, sender = struct.unpack_from("<iii4xi", info.read_siginfo(target.pid))
+    padding = "4x" if target.process.arch.pointer_size == 8 else ""
+    number, _, code, sender = struct.unpack_from(f"<iii{padding}i", info.read_siginfo(target.pid))
     assert (number, code, sender) == (signal.SIGUSR1, 0, os.getpid())
 
 
@@ -67,7 +68,8 @@ def test_segmentation_fault_and_death_of_it(debuggees: Debuggees) -> None:
     assert target.run() == [SignalStop(target.pid, target.pid, signal.SIGSEGV)]
     info = target.process.capability(SignalInfo)
     assert info is not None
-    assert struct.unpack_from("<16xQ", info.read_siginfo(target.pid)) == (0x40,)
+    address = "<16xQ" if target.process.arch.pointer_size == 8 else "<12xI"
+    assert struct.unpack_from(address, info.read_siginfo(target.pid)) == (0x40,)
     assert target.run(deliver(signal.SIGSEGV)) == [ProcessExited(target.pid, signal=signal.SIGSEGV)]
 
 
@@ -75,9 +77,9 @@ def test_interrupt_of_a_busy_loop(debuggees: Debuggees) -> None:
     target, _ = debuggees.attach("spinner")
     target.start()
     assert target.interrupt() == [Interrupted(target.pid, target.pid)]
-    before = target.register(target.pid, "rip")
+    before = target.pc(target.pid)
     assert target.run(STEP) == [StepDone(target.pid, target.pid)]
-    assert target.register(target.pid, "rip") != before or before
+    assert target.pc(target.pid) != before or before
 
 
 def test_signals_racing_with_steps_are_neither_lost_nor_doubled(debuggees: Debuggees) -> None:
@@ -161,10 +163,11 @@ def test_system_calls_to_catch_may_change_in_the_same_options(debuggees: Debugge
     """A session changes its own options and hands them over again."""
     options = RunOptions()
     target = debuggees.launch("exit_code")
+    number = EXIT_GROUP[target.process.arch.name]
     debuggees.backend.set_options(options)
-    options.catch_syscalls = {target.pid: frozenset({EXIT_GROUP})}
+    options.catch_syscalls = {target.pid: frozenset({number})}
     debuggees.backend.set_options(options)
-    assert target.run() == [SyscallStop(target.pid, target.pid, EXIT_GROUP, entry=True)]
+    assert target.run() == [SyscallStop(target.pid, target.pid, number, entry=True)]
 
 
 @pytest.mark.parametrize("kind", [ResumeKind.STEP, ResumeKind.CONTINUE])
@@ -177,5 +180,6 @@ def test_a_signal_from_a_trap_goes_to_the_handler_first(debuggees: Debuggees, ki
     ]
     (event,) = target.run(ResumeAction(kind, signal=signal.SIGUSR2))
     assert isinstance(event, StepDone if kind is ResumeKind.STEP else BreakpointHit)
-    assert target.register(target.pid, "rip") == handler
-    assert target.register(target.pid, "rdi") == signal.SIGUSR2
+    assert target.pc(target.pid) == handler
+    if target.process.arch.name == "amd64":
+        assert target.register(target.pid, "rdi") == signal.SIGUSR2

@@ -58,10 +58,10 @@ def test_one_thread_steps_while_the_others_stay(debuggees: Debuggees) -> None:
     target = debuggees.launch("threads", stdin="/dev/null")
     target.plant("all_here")
     target.run()
-    others = {tid: target.register(tid, "rip") for tid in target.process.threads()[1:]}
+    others = {tid: target.pc(tid) for tid in target.process.threads()[1:]}
     for _ in range(20):
         assert target.run(ResumeAction(ResumeKind.STEP, tid=target.pid)) == [StepDone(target.pid, target.pid)]
-    assert {tid: target.register(tid, "rip") for tid in others} == others
+    assert {tid: target.pc(tid) for tid in others} == others
 
 
 def test_thread_events_when_asked_for(debuggees: Debuggees) -> None:
