@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
@@ -17,7 +17,6 @@ from pydbgserver.target.api import LaunchSpec, Process, ResumeAction, ResumeKind
 from pydbgserver.target.capabilities import MemoryMap
 from pydbgserver.target.events import StopEvent
 from pydbgserver.target.registers import read_register
-from tests.programs import Programs
 
 DEADLINE_US = 20_000_000
 CONTINUE = ResumeAction(ResumeKind.CONTINUE)
@@ -90,7 +89,7 @@ class Debuggee:
 class Debuggees:
     """Makes debuggees over one backend."""
 
-    def __init__(self, programs: Programs) -> None:
+    def __init__(self, programs: Callable[[str], Path]) -> None:
         self.programs = programs
         self.backend = LinuxBackend()
         self._directory = tempfile.TemporaryDirectory()
