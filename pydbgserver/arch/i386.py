@@ -7,6 +7,7 @@ syscall(2) and arch/x86/entry/syscalls/syscall_32.tbl. The order of features and
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pydbgserver.arch.model import Arch, Feature, SyscallConvention
 from pydbgserver.arch.x86_rows import (
@@ -89,9 +90,14 @@ SYSCALL = SyscallConvention(
 
 
 def i386(xsave: XsaveLayout) -> Arch:
-    """A 32-bit program, with the vector registers that `xsave` has."""
+    """A 32-bit program, with the vector registers that `xsave` has.
+
+    gs_base is for lldb, which finds thread-locals by it; gdb expects none in an i386 description for Linux.
+    """
     features = described(_features(xsave), _ROLES)
     by_name = {register.name: register for feature in features for register in feature.regs}
+    parts = views(by_name, len(by_name))
+    thread_pointer = replace(general("gs_base", 32, "int"), generic="tp", number=len(by_name) + len(parts))
     return Arch(
         name="i386",
         gdb_architecture="i386",
@@ -103,11 +109,11 @@ def i386(xsave: XsaveLayout) -> Arch:
         sp=by_name["esp"],
         fp=by_name["ebp"],
         flags=by_name["eflags"],
-        thread_pointer=general("gs_base", 32, "int"),
+        thread_pointer=thread_pointer,
         expedited=tuple(by_name[name] for name in ("ebp", "esp", "eip")),
         general=tuple(by_name[name] for name in (*_INTEGERS, *SEGMENT_NAMES)),
         trap=INT3,
         hardware_debug=DEBUG_REGISTERS,
         syscall=SYSCALL,
-        views=views(by_name, len(by_name)),
+        views=(*parts, thread_pointer),
     )

@@ -69,7 +69,7 @@ class Reg:
     gdb_group: str | None = None
     number: int = -1
     container: str | None = None
-    """Of a view: the register of which it shows bytes."""
+    """Of a view: the register of which it shows bytes; None for one that clients know by no other name."""
     joined: tuple[str, ...] = ()
     """Of a view that lies in several registers: their names, from the lowest byte up."""
 

@@ -56,8 +56,10 @@ def _overlapping(arch: Arch, register: Reg) -> list[int]:
 
 
 def _block_offset(arch: Arch, register: Reg) -> int:
-    """Where a register or a view begins in the ``g`` packet, in bytes."""
+    """Where a register or a view begins in the ``g`` packet, in bytes; past its end for one that is not in it."""
     container = _container(arch, register)
+    if container.number >= len(arch.registers):
+        return arch.block_size + register.offset
     return arch.block_offsets[container.number] + register.offset - container.offset
 
 

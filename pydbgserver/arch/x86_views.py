@@ -13,8 +13,8 @@ from pydbgserver.arch.model import Reg
 
 _WITH_HIGH_BYTE = "abcd"
 _POINTERS = ("bp", "sp", "si", "di")
-_FIRST_MM_DWARF = 41
-"""System V psABI for x86-64, table 3.36."""
+_FIRST_MM_DWARF = {True: 41, False: 29}
+"""System V psABI for x86-64, table 3.36, and for Intel386, table 2.14."""
 
 _Row = tuple[str, int, int, tuple[str, ...]]
 """Name, bits, offset in bytes, the registers in which it lies from the lowest byte up."""
@@ -22,15 +22,17 @@ _Row = tuple[str, int, int, tuple[str, ...]]
 
 def views(registers: Mapping[str, Reg], first: int) -> tuple[Reg, ...]:
     """The views of those of `registers` (by name) that have some, widest first, numbered from `first` on."""
-    rows = (row for row in (*_general(wide="rax" in registers), *_vectors(), *_mmx()) if registers.keys() >= {*row[3]})
+    wide = "rax" in registers
+    rows = (row for row in (*_general(wide=wide), *_vectors(), *_mmx()) if registers.keys() >= {*row[3]})
     numbers = count(first)
-    return tuple(_view(registers, row, next(numbers)) for row in sorted(rows, key=lambda row: -row[1]))
+    first_mm = _FIRST_MM_DWARF[wide]
+    return tuple(_view(registers, row, next(numbers), first_mm) for row in sorted(rows, key=lambda row: -row[1]))
 
 
-def _view(registers: Mapping[str, Reg], row: _Row, number: int) -> Reg:
+def _view(registers: Mapping[str, Reg], row: _Row, number: int, first_mm: int) -> Reg:
     name, bits, offset, places = row
     whole = registers[places[0]]
-    dwarf = _FIRST_MM_DWARF + int(name[2:]) if name.startswith("mm") else None
+    dwarf = first_mm + int(name[2:]) if name.startswith("mm") else None
     return Reg(
         name,
         bits,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from signal import Signals
 
-_HEADER = struct.Struct("<iiiiQ")
-"""si_signo, si_errno, si_code, padding, si_addr of a 64-bit little-endian siginfo_t."""
+_HEADERS = {8: struct.Struct("<iii4xQ"), 4: struct.Struct("<iiiI")}
+"""si_signo, si_errno, si_code, si_addr of a little-endian siginfo_t, by the size of a pointer."""
 
 _WITH_ADDRESS = frozenset({Signals.SIGSEGV, Signals.SIGBUS})
 
@@ -42,11 +42,12 @@ CODES = {
 }
 
 
-def describe(siginfo: bytes) -> str:
-    """Words for a native siginfo_t; "" if its signal and code say nothing beyond the signal's name."""
-    if len(siginfo) < _HEADER.size:
+def describe(siginfo: bytes, pointer_size: int = 8) -> str:
+    """Words for a siginfo_t as the program has it; "" if signal and code say nothing beyond the signal's name."""
+    header = _HEADERS[pointer_size]
+    if len(siginfo) < header.size:
         return ""
-    number, _, code, _, address = _HEADER.unpack_from(siginfo)
+    number, _, code, address = header.unpack_from(siginfo)
     words = CODES.get((number, code))
     if words is None:
         return ""

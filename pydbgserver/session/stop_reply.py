@@ -283,10 +283,10 @@ _LLDB_REASONS: dict[type[ThreadEvent], Callable[[Session, Any], Reason]] = {
 def _fault(session: Session, event: SignalStop) -> str:
     process = session.backend.processes.get(event.pid)
     siginfo = process.capability(SignalInfo) if process is not None else None
-    if siginfo is None:
+    if process is None or siginfo is None:
         return ""
     try:
-        return fault.describe(siginfo.read_siginfo(event.tid))
+        return fault.describe(siginfo.read_siginfo(event.tid), process.arch.pointer_size)
     except DebugError:
         return ""
 

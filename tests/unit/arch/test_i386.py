@@ -112,6 +112,7 @@ def test_roles_and_dwarf_numbers_for_lldb() -> None:
         "sp": "esp",
         "fp": "ebp",
         "flags": "eflags",
+        "tp": "gs_base",
     }
     numbers = {row.get("name"): row.get("dwarf_regnum") for row in rows}
     wanted = {"eax": 0, "ebx": 3, "esp": 4, "eip": 8, "eflags": 9, "st0": 11, "xmm0": 21, "fctrl": 37, "mxcsr": 39}
@@ -131,11 +132,26 @@ def test_expedited_registers() -> None:
     assert [register.number for register in INTEL_ARCH.general] == list(range(16))
 
 
-def test_the_thread_pointer_is_no_register_of_the_description() -> None:
+def test_the_thread_pointer_is_for_lldb_alone() -> None:
     register = INTEL_ARCH.thread_pointer
     assert register is not None
     assert (register.offset, register.width) == (8 * USER_REGS.index("gs_base"), 4)
-    assert "gs_base" not in INTEL_ARCH.by_name
+    assert "gs_base" not in INTEL_ARCH.by_name and b"gs_base" not in target_xml(INTEL_ARCH)
+    assert INTEL_ARCH.register(register.number) is register
+    sets = {**initial_sets(INTEL_ARCH), "general": struct.pack("<27Q", *range(27))}
+    assert INTEL_ARCH.read(register, sets) == USER_REGS.index("gs_base").to_bytes(4, "little")
+    assert f"offset:{INTEL_ARCH.block_size + register.offset};" in (register_info(INTEL_ARCH, register.number) or "")
+    assert register_info(INTEL_ARCH, register.number + 1) is None
+
+
+def test_views_of_the_32_bit_registers() -> None:
+    views = {view.name: view for view in INTEL_ARCH.views}
+    assert {"ax", "ah", "al", "bp", "di", "mm7", "ymm0", "zmm7"} <= set(views)
+    assert not {"eax", "bpl", "r8d", "ymm8"} & set(views)
+    assert (views["mm0"].dwarf, views["mm0"].container, views["ah"].offset) == (29, "st0", 81)
+    assert [view.number for view in INTEL_ARCH.views] == [
+        len(INTEL_ARCH.registers) + index for index in range(len(INTEL_ARCH.views))
+    ]
 
 
 def test_how_system_calls_are_made() -> None:

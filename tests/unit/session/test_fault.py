@@ -28,3 +28,8 @@ def siginfo(number: int, code: int, address: int) -> bytes:
 )
 def test_words(raw: bytes, words: str) -> None:
     assert describe(raw) == words
+
+
+def test_a_32_bit_program_has_the_address_elsewhere() -> None:
+    raw = struct.pack("<iiiI", 11, 0, 1, 0xF7FC1000).ljust(128, b"\0")
+    assert describe(raw, 4) == "signal SIGSEGV: address not mapped to object (fault address: 0xf7fc1000)"
