@@ -59,6 +59,9 @@ class ProcessInfo:
     name: str = ""
     arguments: Sequence[str] = ()
     triple: str = ""
+    cpu_type: int = 0
+    """Of a Mach-O program: cpu_type_t and cpu_subtype_t; 0 on other systems."""
+    cpu_subtype: int = 0
 
 
 @dataclass(slots=True)
@@ -73,6 +76,15 @@ class HostInfo:
     os_build: str
     os_kernel: str
     distribution: str = ""
+    cpu_type: int = 0
+    """Of a Mac: cpu_type_t and cpu_subtype_t; 0 on other systems."""
+    cpu_subtype: int = 0
+    addressing_bits: int = 0
+    """How many bits of a pointer are its address, where the CPU signs pointers; 0 where it does not."""
+    page_size: int = 0
+    """Bytes, 0 where clients do not ask for it."""
+    watchpoints_before: bool = False
+    """A watchpoint stops before the access: a client has to step over it."""
 
 
 class Process(ABC):
@@ -149,6 +161,10 @@ class Backend(ABC):
     """
 
     processes: Mapping[int, Process]
+    signal_numbering = "linux"
+    """Whose numbers the signals of its events and actions have: a key of ``rsp.signals.NUMBERINGS``."""
+    exception_types: Mapping[str, int] = {}
+    """By name, the exceptions that `RunOptions.ignored_exceptions` can leave to the system; Mach has them."""
     on_output: Callable[[int, bytes], None] | None = None
     """Called with (pid, bytes) when a debuggee that owns a server-side terminal prints."""
 
@@ -223,5 +239,7 @@ class RunOptions:
     """Signals that may be delivered on resume and detach; None: all."""
     catch_syscalls: Mapping[int, frozenset[int] | None] = field(default_factory=dict)
     """By pid: the caught system call numbers, None for all of them."""
+    ignored_exceptions: frozenset[int] = frozenset()
+    """Values of `Backend.exception_types`: they become signals at once, without a stop."""
     unattended: bool = False
     """No client is connected: pass every signal, report nothing but exits."""

@@ -44,7 +44,11 @@ class Region:
     offset: int = 0
     shared: bool = False
     kind: str = ""
-    """"stack", "heap" or ""."""
+    """"stack", "heap" or ""; on a Mac also what the allocator says, "heap,malloc-tiny"."""
+    max_permissions: str | None = None
+    """What a change of protection can give, None where there is no such limit (Mach has one)."""
+    share_mode: str = ""
+    """How the pages are shared, in vmmap's words (COW, PRV, SHM ...), "" where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,15 @@ class RegionUsage:
 
 class MemoryMap(ABC):
     """The address space, parsed once per stop."""
+
+    always_dirty_pages = False
+    """Whether the client expects the written pages of every region without asking for them."""
+
+    def listing(self) -> str:
+        """The whole map as lines for people, in the form that is usual on the target's system."""
+        return "".join(
+            f"{one.start:016x}-{one.end:016x} {one.permissions:4} {one.name or one.kind}\n" for one in self.regions()
+        )
 
     @abstractmethod
     def regions(self) -> Sequence[Region]:
@@ -216,3 +229,69 @@ class RegisterSnapshots(ABC):
     @abstractmethod
     def restore(self, tid: int, snapshot: int) -> None:
         """Put them back and forget the id; raises `DebugError` for an unknown id."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachException:
+    """A Mach exception as the kernel delivered it: `type` (EXC_BAD_ACCESS is 1), and its unsigned `codes`."""
+
+    type: int
+    codes: tuple[int, ...]
+
+
+class MachExceptions(ABC):
+    """Why threads stopped, in the kernel's own terms."""
+
+    @abstractmethod
+    def exception(self, tid: int) -> MachException | None:
+        """The exception of the thread's present stop; None if it did not stop for one, or for a mere signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """One Mach-O image: where its header is, its file ("" when dyld does not know it), its modification time."""
+
+    load_address: int
+    path: str
+    modified: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SharedCache:
+    """dyld's shared cache: where it is mapped (0: there is none), its UUID, whether the process has a copy of its own."""
+
+    base_address: int
+    uuid: bytes
+    private: bool
+
+
+class MachImages(ABC):
+    """What dyld has loaded."""
+
+    @abstractmethod
+    def info_address(self) -> int:
+        """The address of dyld_all_image_infos."""
+
+    @abstractmethod
+    def images(self) -> Sequence[LoadedImage]:
+        """Every image, the main program first; empty before dyld has run."""
+
+    @abstractmethod
+    def shared_cache(self) -> SharedCache:
+        """The shared cache that the process uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadHandles:
+    """Addresses of what the system libraries know of a thread; 0 where there is nothing."""
+
+    pthread: int
+    dispatch_queue: int
+
+
+class MachThreads(ABC):
+    """What the system libraries of a Mac know of a thread."""
+
+    @abstractmethod
+    def handles(self, tid: int) -> ThreadHandles:
+        """pthread_t and dispatch queue of the thread."""

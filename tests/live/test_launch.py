@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pydbgserver.backends.linux.capabilities import LinuxStandardStreams
+from pydbgserver.backends.terminal import ServerTerminal
 from pydbgserver.errors import LaunchError
 from pydbgserver.target.api import LaunchSpec
 from pydbgserver.target.capabilities import ExecFile, StandardStreams
@@ -87,7 +87,7 @@ def test_own_terminal(debuggees: Debuggees) -> None:
     target = debuggees.launch("echo", stdout=None, pty=True)
     streams = target.process.capability(StandardStreams)
     assert streams is not None
-    assert isinstance(streams, LinuxStandardStreams)
+    assert isinstance(streams, ServerTerminal)
     terminal = streams.terminal
     target.start()
     streams.write_stdin(b"hello\n")

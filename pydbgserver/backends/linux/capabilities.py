@@ -12,6 +12,7 @@ from pydbgserver import logs
 from pydbgserver.arch.hwdebug_x86 import DebugRegisters
 from pydbgserver.backends.linux import libraries, procfs, siginfo, system, tracer
 from pydbgserver.backends.linux.remote_call import LinuxMemoryAllocation
+from pydbgserver.backends.snapshots import RegsetSnapshots
 from pydbgserver.errors import DebugError, KernelError, Unsupported
 from pydbgserver.target.capabilities import (
     Auxv,
@@ -28,7 +29,6 @@ from pydbgserver.target.capabilities import (
     SharedLibraries,
     SignalInfo,
     SignalSending,
-    StandardStreams,
     ThreadPlacement,
     ThreadReports,
 )
@@ -200,45 +200,6 @@ class LinuxThreadPlacement(ThreadPlacement):
         return procfs.last_core(self._pid, tid)
 
 
-class LinuxRegisterSnapshots(RegisterSnapshots):
-    """Whole register sets as the kernel gives them; orig_rax among them carries a pending system call restart."""
-
-    def __init__(self, process: LinuxProcess) -> None:
-        self._process = process
-        self._saved: dict[int, dict[str, bytes]] = {}
-        self._next = 1
-
-    def save(self, tid: int) -> int:
-        sets = {regset.name: self._process.read_regset(tid, regset.name) for regset in self._process.arch.regsets}
-        snapshot = self._next
-        self._next += 1
-        self._saved[snapshot] = sets
-        return snapshot
-
-    def restore(self, tid: int, snapshot: int) -> None:
-        sets = self._saved.pop(snapshot, None)
-        if sets is None:
-            raise DebugError(f"no saved registers with id {snapshot}")
-        for name, data in sets.items():
-            self._process.write_regset(tid, name, data)
-
-
-class LinuxStandardStreams(StandardStreams):
-    """The server's end of the debuggee's terminal."""
-
-    def __init__(self, terminal: int) -> None:
-        self.terminal = terminal
-
-    def write_stdin(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self.terminal, data) :]
-
-    def close(self) -> None:
-        if self.terminal >= 0:
-            os.close(self.terminal)
-        self.terminal = -1
-
-
 CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
     MemoryMap: LinuxMemoryMap,
     OpenFiles: LinuxOpenFiles,
@@ -250,5 +211,5 @@ CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
     SignalSending: LinuxSignalSending,
     ThreadPlacement: LinuxThreadPlacement,
     ThreadReports: LinuxThreadReports,
-    RegisterSnapshots: LinuxRegisterSnapshots,
+    RegisterSnapshots: RegsetSnapshots,
 }

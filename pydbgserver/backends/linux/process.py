@@ -16,8 +16,8 @@ from pydbgserver.backends.linux.capabilities import (
     CAPABILITIES,
     LinuxHardwareDebug,
     LinuxMemoryMap,
-    LinuxStandardStreams,
 )
+from pydbgserver.backends.terminal import ServerTerminal
 from pydbgserver.errors import NoSuchRegister
 from pydbgserver.target.api import Process
 from pydbgserver.target.capabilities import HardwareDebug, StandardStreams
@@ -39,7 +39,7 @@ class LinuxProcess(Process):
         self._sets: dict[tuple[int, str], bytes] = {}
         self._capabilities: dict[type[object], object] = {HardwareDebug: self.hardware}
         if terminal >= 0:
-            self._capabilities[StandardStreams] = LinuxStandardStreams(terminal)
+            self._capabilities[StandardStreams] = ServerTerminal(terminal)
 
     def threads(self) -> Sequence[int]:
         return tracer.threads(self.pid)
@@ -144,5 +144,5 @@ class LinuxProcess(Process):
     def close(self) -> None:
         """The process is gone, or no longer ours."""
         streams = self._capabilities.pop(StandardStreams, None)
-        if isinstance(streams, LinuxStandardStreams):
+        if isinstance(streams, ServerTerminal):
             streams.close()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from pydbgserver import logs, native
+from pydbgserver.backends.command_line import DEFAULT_SHELL, CommandLine, command_line
 from pydbgserver.backends.linux import ptrace_log
-from pydbgserver.backends.linux.command_line import DEFAULT_SHELL, CommandLine, command_line
 from pydbgserver.errors import KernelError, LaunchError
 
 TYPE_CHECKING = False
