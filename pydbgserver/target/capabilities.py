@@ -258,7 +258,7 @@ class LoadedImage:
 
 @dataclass(frozen=True, slots=True)
 class SharedCache:
-    """dyld's shared cache: where it is mapped (0: there is none), its UUID, whether the process has a copy of its own."""
+    """dyld's shared cache: where it is mapped (0: there is none), its UUID, whether the process has one of its own."""
 
     base_address: int
     uuid: bytes
