@@ -76,6 +76,8 @@ class Options(Settings):
     """
 
     style: str = "gdb"
+    backend: str = ""
+    """--backend: a name of `pydbgserver.backends.names`; "": this system's own."""
     endpoint: Endpoint = Endpoint()
     program: tuple[str, ...] = ()
     attach: str = ""
@@ -98,6 +100,25 @@ class Options(Settings):
     """--named-pipe: the same, by path."""
     new_session: bool = False
     """--setsid."""
+    port_socket: str = ""
+    """--unix-socket: the same as --named-pipe, to who listens at this path."""
+    architecture: str = ""
+    """--arch: which of the program's CPUs to start it for."""
+    stdin: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    working_directory: str = ""
+    environment: tuple[str, ...] | None = None
+    """--env: NAME=VALUE of everything the program has in it; None: what the server has."""
+    forward_environment: bool = False
+    """--forward-env: beside that, what the server has."""
+    wait_for: str = ""
+    """--waitfor: attach to the next program of this name that is started."""
+    wait_interval: float = 0.01
+    wait_duration: float = 0.0
+    """Seconds between looks, and until giving up (0: never)."""
+    ignored_exceptions: frozenset[str] = frozenset()
+    """Mach exceptions that are left to the system, by name."""
     platform: bool = False
     """Platform mode: `endpoint` is for platform and debug connections alike."""
     server: bool = False

@@ -25,7 +25,7 @@ FIXED_FLAVOR = 0
 
 def fixed_set(size: int) -> RegSet:
     """Registers that a client's description has to have, and that the kernel neither gives nor takes: they are 0."""
-    return RegSet(FIXED, FIXED_FLAVOR, size, initial=bytes(size))
+    return RegSet(FIXED, FIXED_FLAVOR, size, initial=bytes(size), writable=False)
 
 
 def numbered(features: Iterable[Feature]) -> tuple[Feature, ...]:

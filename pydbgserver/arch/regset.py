@@ -39,6 +39,8 @@ class RegSet:
     presence_offset: int = 0
     components: tuple[Component, ...] = ()
     initial: bytes = b""
+    writable: bool = True
+    """False: the kernel says what it is and lets nobody set it."""
 
     def component_at(self, offset: int) -> Component | None:
         """The component that holds the byte at `offset`; None: it is always stored."""

@@ -37,7 +37,7 @@ LEVELS = {
 """What the CPU and the kernel have (sysctl hw.optional.avx1_0 and avx512f): flavor and size of the float state."""
 
 GENERAL_SET = RegSet(GENERAL, X86_THREAD_STATE64, 168)
-EXCEPTION_SET = RegSet(EXCEPTION, X86_EXCEPTION_STATE64, 16)
+EXCEPTION_SET = RegSet(EXCEPTION, X86_EXCEPTION_STATE64, 16, writable=False)
 DEBUG_SET = RegSet(DEBUG, X86_DEBUG_STATE64, 64)
 """DR0 to DR7, for hardware breakpoints; no client sees it."""
 

@@ -8,14 +8,23 @@ from __future__ import annotations
 import errno
 import os
 
-from pydbgserver.backends.linux import system
 from pydbgserver.errors import LaunchError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     from pydbgserver.target.launch_spec import LaunchSpec
+
+    class Files(Protocol):
+        """How a backend asks about files."""
+
+        def exists(self, path: str) -> bool: ...
+        def is_file(self, path: str) -> bool: ...
+        def is_folder(self, path: str) -> bool: ...
+        def is_executable(self, path: str) -> bool: ...
+
 
 DEFAULT_SHELL = "/bin/sh"
 
@@ -29,21 +38,21 @@ class CommandLine:
         self.execs = execs
 
 
-def in_path(name: str) -> str | None:
+def in_path(name: str, files: Files) -> str | None:
     """The first executable file called `name` in PATH."""
     candidates = (os.path.join(directory, name) for directory in os.get_exec_path())
-    return next((path for path in candidates if system.is_file(path) and system.is_executable(path)), None)
+    return next((path for path in candidates if files.is_file(path) and files.is_executable(path)), None)
 
 
-def find_program(spec: LaunchSpec) -> str:
+def find_program(spec: LaunchSpec, files: Files) -> str:
     """The program's path: as given, beside the working directory, or from PATH. Raises `LaunchError`."""
     beside = os.path.join(spec.working_directory or os.getcwd(), spec.program)
-    path = beside if "/" in spec.program or system.is_file(beside) else in_path(spec.program)
-    if path is None or not system.exists(path):
+    path = beside if "/" in spec.program or files.is_file(beside) else in_path(spec.program, files)
+    if path is None or not files.exists(path):
         raise LaunchError(f"No such file or directory: {spec.program}", errno.ENOENT)
-    if system.is_folder(path):
+    if files.is_folder(path):
         raise LaunchError(f"Is a directory: {spec.program}", errno.EISDIR)
-    if not system.is_executable(path):
+    if not files.is_executable(path):
         raise LaunchError(f"Permission denied: {spec.program} is not executable", errno.EACCES)
     return path
 
@@ -63,9 +72,12 @@ def _split(texts: Sequence[str]) -> list[str]:
         raise LaunchError(f"the program's arguments cannot be split: {error}", errno.EINVAL) from error
 
 
-def command_line(spec: LaunchSpec, shell: str) -> CommandLine:
-    """What to execute for `spec`: the program, its wrapper, or a shell that becomes one of them."""
-    program = find_program(spec)
+def command_line(spec: LaunchSpec, shell: str, files: Files) -> CommandLine:
+    """What to execute for `spec`: the program, its wrapper, or a shell that becomes one of them.
+
+    `files`: what looks for them.
+    """
+    program = find_program(spec, files)
     execs = 2 if spec.wrapper else 1
     if spec.through_shell:
         quoted = [shell_quote(word) for word in (*spec.wrapper, program)]
@@ -74,7 +86,7 @@ def command_line(spec: LaunchSpec, shell: str) -> CommandLine:
     words = [*spec.wrapper, program, *(_split(spec.arguments) if spec.shell_words else spec.arguments)]
     if not spec.wrapper:
         return CommandLine(program, words, execs)
-    wrapper = spec.wrapper[0] if "/" in spec.wrapper[0] else in_path(spec.wrapper[0])
+    wrapper = spec.wrapper[0] if "/" in spec.wrapper[0] else in_path(spec.wrapper[0], files)
     if wrapper is None:
         raise LaunchError(f"No such file or directory: {spec.wrapper[0]} (the wrapper)", errno.ENOENT)
     return CommandLine(wrapper, words, execs)

@@ -17,7 +17,8 @@ class RegsetSnapshots(RegisterSnapshots):
         self._next = 1
 
     def save(self, tid: int) -> int:
-        sets = {regset.name: self._process.read_regset(tid, regset.name) for regset in self._process.arch.regsets}
+        wanted = [regset.name for regset in self._process.arch.regsets if regset.writable]
+        sets = {name: self._process.read_regset(tid, name) for name in wanted}
         snapshot = self._next
         self._next += 1
         self._saved[snapshot] = sets

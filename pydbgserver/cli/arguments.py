@@ -12,6 +12,7 @@ SUBCOMMANDS = {
     "p": "platform",
     "version": "version",
     "v": "version",
+    "debugserver": "debugserver",
 }
 TRANSCRIPTS = ("proxy", "replay", "show")
 """The subcommands about recorded sessions."""
@@ -36,6 +37,8 @@ def parse(argv: list[str]) -> Options | Answer | Task:
         from pydbgserver.cli import lldb
 
         return lldb.parse(argv[1:])
-    from pydbgserver.cli import gdbserver
+    from pydbgserver.cli import debugserver, gdbserver
 
-    return gdbserver.parse(argv)
+    if subcommand == "debugserver":
+        return debugserver.parse(argv[1:])
+    return debugserver.parse(argv) if debugserver.is_meant(argv) else gdbserver.parse(argv)

@@ -94,6 +94,7 @@ OPTIONS: dict[str, Row] = {
     "--log-channels": (REQUIRED, _log_channels),
     "--disable-packet": (OPTIONAL, _disable_packets),
     "--record": take("record"),
+    "--backend": take("backend"),
     "--record-level": take("record_level", _record_level),
     "--on-disconnect": take("on_disconnect", _policy),
     "--selftest": (OPTIONAL, lambda draft, _: selftest_answer()),

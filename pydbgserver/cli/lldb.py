@@ -23,8 +23,17 @@ if TYPE_CHECKING:
 LOG_FILE_VARIABLE = "LLDB_DEBUGSERVER_LOG_FILE"
 LOG_CHANNELS_VARIABLE = "LLDB_SERVER_LOG_CHANNELS"
 
-_SHARED = ("debug", "disable-packet", "on-disconnect", "once", "record", "record-level", "version",
-           "disable-randomization")
+_SHARED = (
+    "debug",
+    "disable-packet",
+    "on-disconnect",
+    "once",
+    "record",
+    "backend",
+    "record-level",
+    "version",
+    "disable-randomization",
+)
 
 OPTIONS: dict[str, Row] = {
     "attach": take("attach"),

@@ -11,13 +11,14 @@ import os
 import sys
 from contextlib import suppress
 
+from pydbgserver import backends
 from pydbgserver.errors import DebugError, UsageError
 from pydbgserver.options import Options
 from pydbgserver.server.listen import Listener, is_loopback, open_listener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pydbgserver.backends.linux.spawn import Started
+    from pydbgserver.backends import Started, System
     from pydbgserver.session.session import SessionOptions
     from pydbgserver.target.api import Backend
     from pydbgserver.target.launch_spec import LaunchSpec
@@ -34,15 +35,18 @@ def start(options: Options) -> None:
             os.setsid()
     _configure_logs(options)
     recordings = _open_recordings(options)
+    system = backends.system(options.backend)
+    if system.NOTICE:
+        _say(f"pydbgserver: {system.NOTICE}", lldb=False)
     listener = open_listener(options.endpoint)
     if options.platform:
         _serve_platform(options, listener, recordings)
         return
     backend = None
     try:
-        started = _bring_target(options)
+        started = _bring_target(system, options)
         announce(options, listener)
-        backend = _make_backend(started)
+        backend = system.make_backend(started)
         _serve(options, backend, listener, recordings)
     finally:
         listener.close()
@@ -91,15 +95,6 @@ def _describe_session(options: Options, backend: Backend | None = None) -> dict[
     return {key: value for key, value in header.items() if value}
 
 
-def _make_backend(started: Started | None) -> Backend:
-    from pydbgserver.backends.linux.backend import LinuxBackend
-
-    backend = LinuxBackend()
-    if started is not None:
-        backend.adopt(started)
-    return backend
-
-
 def _serve(options: Options, backend: Backend, listener: Listener, recordings: Recordings | None) -> None:
     from pydbgserver.server import serve
 
@@ -134,7 +129,20 @@ def launch_spec(options: Options) -> LaunchSpec:
         through_shell=options.through_shell,
         wrapper=options.wrapper,
         pty=options.style == "lldb",
+        environment=_environment(options),
+        working_directory=options.working_directory or None,
+        stdin=options.stdin or None,
+        stdout=options.stdout or None,
+        stderr=options.stderr or None,
+        architecture=options.architecture,
     )
+
+
+def _environment(options: Options) -> dict[str, str] | None:
+    if options.environment is None and not options.forward_environment:
+        return None
+    own = dict(os.environ) if options.forward_environment else {}
+    return own | dict(one.partition("=")[::2] for one in options.environment or ())
 
 
 def session_options(options: Options) -> SessionOptions:
@@ -150,41 +158,50 @@ def session_options(options: Options) -> SessionOptions:
         through_shell=options.through_shell,
         wrapper=options.wrapper,
         disabled_packets=options.disabled_packets,
+        ignored_exceptions=options.ignored_exceptions,
     )
 
 
-def _bring_target(options: Options) -> Started | None:
+def _bring_target(system: System, options: Options) -> Started | None:
     """Start the program or attach, and say so in the words that scripts wait for."""
     lldb = options.style == "lldb"
-    if options.attach:
-        started = _attach(options.attach)
+    if options.attach or options.wait_for:
+        started = _attach(system, options.attach) if options.attach else _attach_to_next(system, options)
         _say(f"Attached to process {started.pid}..." if lldb else f"Attached; pid = {started.pid}", lldb=lldb)
         return started
     if not options.program:
         return None
-    from pydbgserver.backends.linux import spawn
-
     name = options.program[0]
-    started = spawn.launch(launch_spec(options))
+    started = system.launch(launch_spec(options))
     pid = started.pid
     _say(f"Launched '{name}' as process {pid}..." if lldb else f"Process {name} created; pid = {pid}", lldb=lldb)
     return started
 
 
-def _attach(target: str) -> Started:
+def _attach(system: System, target: str) -> Started:
     """Attach to a pid or to the one process of that name. Raises `UsageError` and `DebugError`."""
-    from pydbgserver.backends.linux import spawn
-
     if target.isdigit():
-        return spawn.attach(int(target))
-    from pydbgserver.backends.linux import host
-
+        return system.attach(int(target))
     name = os.path.basename(target)
-    pids = [one.pid for one in host.list_processes() if os.path.basename(one.name) == name]
+    pids = system.processes_named(name)
     if len(pids) != 1:
         how_many = f"{len(pids)} processes are" if pids else "no process is"
         raise UsageError(f"error: {how_many} named {name}")
-    return spawn.attach(pids[0])
+    return system.attach(pids[0])
+
+
+def _attach_to_next(system: System, options: Options) -> Started:
+    """Attach to the next program of the name that is started. Raises `UsageError` when the time is over."""
+    from time import monotonic, sleep
+
+    name = os.path.basename(options.wait_for)
+    not_meant = set(system.processes_named(name))
+    until = monotonic() + options.wait_duration if options.wait_duration else float("inf")
+    while not (found := set(system.processes_named(name)) - not_meant):
+        if monotonic() >= until:
+            raise UsageError(f"error: no program named {name} was started in {options.wait_duration:g} seconds")
+        sleep(options.wait_interval)
+    return system.attach(min(found))
 
 
 def _say(text: str, *, lldb: bool) -> None:
@@ -219,6 +236,12 @@ def _write_place(options: Options, place: str) -> bool:
         if options.port_path:
             with open(options.port_path, "wb", buffering=0) as pipe:
                 pipe.write(text)
+        if options.port_socket:
+            import socket
+
+            with socket.socket(socket.AF_UNIX) as parent:
+                parent.connect(options.port_socket)
+                parent.sendall(text)
         if options.socket_file:
             # Whoever waits for the file must not find it empty.
             unfinished = f"{options.socket_file}.{os.getpid()}"
@@ -227,7 +250,7 @@ def _write_place(options: Options, place: str) -> bool:
             os.replace(unfinished, options.socket_file)
     except OSError as error:
         raise UsageError(f"error: cannot write the port to {error.filename or 'the pipe'}: {error.strerror}") from None
-    return options.port_descriptor >= 0 or bool(options.port_path)
+    return options.port_descriptor >= 0 or bool(options.port_path or options.port_socket)
 
 
 def connect_lines(options: Options, listener: Listener) -> list[str]:

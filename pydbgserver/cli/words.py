@@ -13,6 +13,7 @@ Usage:  pydbgserver [OPTIONS] COMM PROG [ARGS ...]
         pydbgserver proxy LISTEN TARGET --record FILE
         pydbgserver replay FILE --server COMM | --client COMM
         pydbgserver show FILE [--html OUT]
+        pydbgserver debugserver [OPTIONS] [HOST]:PORT [--attach=PID|NAME | [--] PROG ARGS ...]
         pydbgserver platform --server --listen [HOST]:PORT [-- PROG ARGS ...]
         pydbgserver version
 
@@ -44,6 +45,7 @@ Operating modes:
                                  what becomes of the target when a client vanishes. Otherwise: what ran runs on,
                                  freed of breakpoints, until the next client comes; what was launched and stopped
                                  stays stopped
+  --backend=NAME                 linux on Linux, macos on a Mac (not yet run on a Mac); macos-sim is test equipment
   --version, --help
 
 Starting programs:
@@ -73,6 +75,11 @@ After "gdbserver" (options may be anywhere before --):
   --setsid, -S                   run in a new session
   --log-channels, --log-file     as above; lldb's channel names do as well
   --native-regs                  accepted, without effect
+
+After "debugserver", or with one of its options first (Apple's command line, as lldb has it on a Mac):
+  --attach, --waitfor, --fd, --named-pipe, --unix-socket, --reverse-connect, --setsid, --working-dir, --env,
+  --forward-env, --stdio-path, --stdin-path, --stdout-path, --stderr-path, --no-stdio, --disable-aslr, --arch,
+  --kill-on-error, --unmask-signals; accepted without effect: --native-regs, --launch, --log-flags, --platform
 
 After "platform" (lldb: platform select remote-linux, then platform connect connect://HOST:PORT):
   --listen, -L [HOST]:PORT|URL   where platform and debug connections come, all to this one port

@@ -86,3 +86,4 @@ def set_stderr(session: Session, path: str) -> None:
 @packet("QLaunchArch", "':' name:text", dialect="lldb")
 def launch_architecture(session: Session, name: str) -> None:
     """Which slice of a fat file to run; ELF files have one."""
+    session.launch_settings.architecture = name

@@ -9,8 +9,9 @@ from pydbgserver.errors import DebugError, MalformedPacket, Unsupported
 from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session.session import Session
-from pydbgserver.target.api import ProcessInfo
-from pydbgserver.target.capabilities import HardwareDebug, StandardStreams
+from pydbgserver.target.api import HostInfo, Process, ProcessInfo
+from pydbgserver.target.capabilities import HardwareDebug, MachImages, StandardStreams
+from pydbgserver.target.macho import read_image
 
 NO_MORE_PROCESSES = 4
 """lldb-server's error at the end of a listing."""
@@ -34,6 +35,8 @@ def _system(triple: str) -> str:
 def host_info(session: Session) -> str:
     """`watchpoint_exceptions_received:after`: x86 stops after the access, so that lldb need not step over it."""
     host = session.backend.host_info()
+    if host.cpu_type:
+        return _pairs(_mac(host))
     fields = {"triple": _hex(host.triple), "ptrsize": str(host.pointer_size)}
     if host.distribution:
         fields["distribution_id"] = _hex(host.distribution)
@@ -46,27 +49,77 @@ def host_info(session: Session) -> str:
     return _pairs(fields)
 
 
+def _mac(host: HostInfo) -> dict[str, str]:
+    """As debugserver describes a Mac: by its CPU's numbers, in decimal; hostname, build and kernel are ours."""
+    fields = {"cputype": str(host.cpu_type), "cpusubtype": str(host.cpu_subtype)}
+    if host.addressing_bits:
+        fields["addressing_bits"] = str(host.addressing_bits)
+    return fields | {
+        "ostype": "macosx",
+        "watchpoint_exceptions_received": "before" if host.watchpoints_before else "after",
+        "vendor": "apple",
+        "os_version": host.os_version,
+        "os_build": _hex(host.os_build),
+        "os_kernel": _hex(host.os_kernel),
+        "hostname": _hex(host.hostname),
+        "endian": host.byte_order,
+        "ptrsize": str(host.pointer_size),
+        "vm-page-size": str(host.page_size),
+    }
+
+
 @packet("qProcessInfo", dialect="lldb")
 def process_info(session: Session) -> str:
     """Numbers are hexadecimal here, unlike in the listings."""
     process = session.process
     info = session.backend.process_info(process.pid)
-    host = session.backend.host_info()
-    triple = info.triple or host.triple
+    if info.cpu_type:
+        return _pairs(_ids(info) | _mac_program(process, info))
+    triple = info.triple or session.backend.host_info().triple
     return _pairs(
-        {
-            "pid": f"{info.pid:x}",
-            "parent-pid": f"{info.parent_pid:x}",
-            "real-uid": f"{info.uid:x}",
-            "real-gid": f"{info.gid:x}",
-            "effective-uid": f"{info.effective_uid:x}",
-            "effective-gid": f"{info.effective_gid:x}",
+        _ids(info)
+        | {
             "triple": _hex(triple),
             "ostype": _system(triple),
             "endian": process.arch.byte_order,
             "ptrsize": str(process.arch.pointer_size),
         }
     )
+
+
+def _ids(info: ProcessInfo) -> dict[str, str]:
+    return {
+        "pid": f"{info.pid:x}",
+        "parent-pid": f"{info.parent_pid:x}",
+        "real-uid": f"{info.uid:x}",
+        "real-gid": f"{info.gid:x}",
+        "effective-uid": f"{info.effective_uid:x}",
+        "effective-gid": f"{info.effective_gid:x}",
+    }
+
+
+def _mac_program(process: Process, info: ProcessInfo) -> dict[str, str]:
+    """As debugserver describes a program: by the numbers of its CPU, in hexadecimal, and the platform it was built
+    for."""
+    return {
+        "cputype": f"{info.cpu_type:x}",
+        "cpusubtype": f"{info.cpu_subtype:x}",
+        "ptrsize": str(process.arch.pointer_size),
+        "ostype": _platform(process) or "macosx",
+        "vendor": "apple",
+        "endian": process.arch.byte_order,
+    }
+
+
+def _platform(process: Process) -> str:
+    """What the main program's load commands say; "" while dyld has not begun, or where they say nothing."""
+    images = process.capability(MachImages)
+    try:
+        listed = images.images() if images is not None else ()
+        main = read_image(listed[0].load_address, process.read_memory) if listed else None
+    except DebugError:
+        return ""
+    return main.platform if main is not None else ""
 
 
 def _listed(info: ProcessInfo) -> str:

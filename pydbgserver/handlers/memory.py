@@ -94,7 +94,7 @@ def region_info(session: Session, address: int | None) -> str | None:
     reply = f"start:{region.start:x};size:{size:x};"
     if not (region.permissions or region.name or region.offset):
         return reply
-    if session.dirty_pages:
+    if session.dirty_pages or memory_map.always_dirty_pages:
         reply += _dirty_pages(memory_map, region)
     return reply + _mapping(memory_map, region)
 
@@ -106,12 +106,15 @@ def _dirty_pages(memory_map: MemoryMap, region: Region) -> str:
 
 
 def _mapping(memory_map: MemoryMap, region: Region) -> str:
+    """max-permissions and share-mode are this server's, of regions that have them: lldb skips keys it does not know."""
     flags = " ".join(flag for flag in memory_map.flags(region) if flag in ("mt", "ss"))
     reply = f"permissions:{region.permissions};flags:{flags};"
     if region.name:
         reply += f"name:{hex_text(region.name).decode()};"
     if region.kind:
         reply += f"type:{region.kind};"
+    if region.max_permissions is not None:
+        reply += f"max-permissions:{region.max_permissions};share-mode:{region.share_mode};"
     return reply
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from pydbgserver import logs
 from pydbgserver.errors import DebugError, Unsupported
-from pydbgserver.rsp import signals
 from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session.session import Session
@@ -163,7 +162,8 @@ def show_threads(session: Session, words: Sequence[str]) -> str:
 def show_signals(session: Session, words: Sequence[str]) -> str:
     options = session.run_options
     lines = ["number  gdb  name       stops  delivered\n"]
-    for number, name in signals.NAMES.items():
+    signals = session.dialect.signals
+    for number, name in signals.names.items():
         stops = "no" if number in options.pass_signals else "yes"
         dropped = options.program_signals is not None and number not in options.program_signals
         lines.append(f"{number:6} {signals.to_gdb(number):4}  {name:10} {stops:6} {'no' if dropped else 'yes'}\n")

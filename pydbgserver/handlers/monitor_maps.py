@@ -42,6 +42,9 @@ def show(session: Session) -> str:
     memory_map = process.capability(MemoryMap)
     if memory_map is None:
         raise Unsupported("a memory map")
+    own = memory_map.listing()
+    if own is not None:
+        return own
     stacks = {} if session.running else _stacks(process, memory_map)
     usage = memory_map.usage()
     lines = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pydbgserver.errors import Unsupported
-from pydbgserver.rsp import signals
 from pydbgserver.rsp.registry import packet
 from pydbgserver.session.session import Session
 
@@ -23,7 +22,9 @@ def signals_info(session: Session) -> str:
         raise Unsupported("a table that the client would misread")
     import json
 
-    return json.dumps([_entry(number, name) for number, name in signals.NAMES.items()], separators=(",", ":"))
+    return json.dumps(
+        [_entry(number, name) for number, name in session.dialect.signals.names.items()], separators=(",", ":")
+    )
 
 
 def _entry(number: int, name: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from pydbgserver.server.platform_host import MESSAGE, READY, REQUEST, PlatformHo
 from pydbgserver.session.session import SessionOptions
 
 if TYPE_CHECKING:
-    from pydbgserver.backends.linux.spawn import Started
+    from pydbgserver.backends import Started, System
     from pydbgserver.transcripts.recorder import Recordings
 
 
@@ -31,12 +31,13 @@ def serve_guest(
 
     `program`: start the program of `settings` first, and tell the lobby that it stands.
     """
-    from pydbgserver.backends.linux.backend import LinuxBackend
+    from pydbgserver import backends
     from pydbgserver.server import serve
 
+    system = backends.system(options.backend)
     started = None
     if program:
-        started = _start_program(settings)
+        started = _start_program(system, settings)
         if started is None:
             return 1
         channel.send(REQUEST.pack(READY, 0))
@@ -45,22 +46,18 @@ def serve_guest(
         return 0
     port = (listener.port or 0) + (options.port_offset if listener.port else 0)
     host = PlatformHost(channel, port, "" if listener.port else listener.place)
-    backend = LinuxBackend()
+    backend = system.make_backend(started)
     try:
-        if started is not None:
-            backend.adopt(started)
         serve.run(options, replace(settings, platform=host), backend, ReadyListener(link), recordings)
     finally:
         backend.release()
     return 0
 
 
-def _start_program(settings: SessionOptions) -> Started | None:
-    from pydbgserver.backends.linux import spawn
-
+def _start_program(system: System, settings: SessionOptions) -> Started | None:
     assert settings.program is not None
     try:
-        return spawn.launch(settings.program)
+        return system.launch(settings.program)
     except DebugError as error:
         logs.problem(f"failed to start {settings.program.program}: {error}")
         return None

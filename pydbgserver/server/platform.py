@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pydbgserver import logs
+from pydbgserver import backends, logs
 from pydbgserver.options import Options
 from pydbgserver.server.guest import serve_guest
 from pydbgserver.server.listen import Listener, SocketListener
@@ -343,7 +343,7 @@ def run(options: Options, settings: SessionOptions, listener: Listener, recordin
     """Serve the connections of `listener` until the end; see `Lobby`."""
     assert isinstance(listener, SocketListener)
     # What every session needs is loaded once, and shared by all of them.
-    import pydbgserver.backends.linux.backend
     import pydbgserver.server.serve  # noqa: F401
 
+    backends.system(options.backend).prepare()
     Lobby(options, settings, listener, recordings).run()

@@ -9,7 +9,6 @@ which debugger it talks to.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Collection
 from enum import Enum
 
@@ -96,12 +95,14 @@ class Dialect:
         "no_resumed",
         "presumed",
         "several_watched",
+        "signals",
         "single_argument",
         "software_break_key",
     )
 
-    def __init__(self, presumed: Client = Client.UNKNOWN) -> None:
-        """`presumed`: who is expected, until the first packet tells."""
+    def __init__(self, presumed: Client = Client.UNKNOWN, numbering: str = "linux") -> None:
+        """`presumed`: who is expected, until the first packet tells. `numbering`: `Backend.signal_numbering`."""
+        self.signals = signals.NUMBERINGS[numbering]
         self.client = presumed
         self.presumed = True
         """No packet has told yet who the client is."""
@@ -191,21 +192,26 @@ class Dialect:
 
     def signal_to_wire(self, number: int) -> int:
         """The client's number of the target's signal `number`."""
-        return number if self.native_signals else signals.to_gdb(number)
+        return number if self.native_signals else self.signals.to_gdb(number)
 
     def signal_from_wire(self, number: int) -> int | None:
         """The target's number of the client's signal `number`; None if the target has no such signal."""
-        return number if self.native_signals else signals.from_gdb(number)
+        return number if self.native_signals else self.signals.from_gdb(number)
 
     @property
     def initial_signal(self) -> int:
         """What a stop for a launch or an attach is called: lldb-server says SIGSTOP, gdb wants SIGTRAP."""
-        return int(signal.SIGSTOP) if self.client is Client.LLDB else int(signal.SIGTRAP)
+        return self._number("SIGSTOP" if self.client is Client.LLDB else "SIGTRAP")
 
     @property
     def interrupt_signal(self) -> int:
         """What a stop that the client asked for is called: lldb-server says SIGSTOP, gdb expects SIGINT."""
-        return int(signal.SIGSTOP) if self.client is Client.LLDB else int(signal.SIGINT)
+        return self._number("SIGSTOP" if self.client is Client.LLDB else "SIGINT")
+
+    def _number(self, name: str) -> int:
+        number = self.signals.number_of(name)
+        assert number is not None
+        return number
 
     # Errors.
 

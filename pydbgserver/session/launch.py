@@ -26,6 +26,8 @@ class LaunchSettings:
     stdin: str | None = None
     stdout: str | None = None
     stderr: str | None = None
+    architecture: str = ""
+    """Which CPU of a program for several, in LLVM's word."""
     error: str | None = None
     """Why the last `A` failed, for qLaunchSuccess."""
 
@@ -77,5 +79,6 @@ class LaunchSettings:
             stdout=self.stdout,
             stderr=self.stderr,
             pty=client_expands,
+            architecture=self.architecture,
         )
         return self.last

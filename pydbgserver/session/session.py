@@ -106,6 +106,8 @@ class SessionOptions:
     resume_budget_us: int = RESUME_BUDGET_US
     platform: SessionHost | None = None
     """In platform mode: the server of the other sessions."""
+    ignored_exceptions: frozenset[str] = frozenset()
+    """Of `Backend.exception_types`, those that are left to the system from the beginning."""
     presumed: Client = Client.UNKNOWN
     """Who is expected to connect; what the client sends decides."""
 
@@ -166,7 +168,7 @@ class Session:
         """`stops`: those of an earlier connection, if the target has stood still since."""
         options = options or SessionOptions()
         self.backend = backend
-        self.dialect = Dialect(options.presumed)
+        self.dialect = Dialect(options.presumed, backend.signal_numbering)
         self.stops = stops or StopQueue()
         self.running = False
         self.ended = False
@@ -190,7 +192,8 @@ class Session:
         self.platform = options.platform
         self.awaited: AwaitedProgram | None = None
         """What the client waits to attach to; `look_for_awaited` is to be called now and then."""
-        self.run_options = RunOptions()
+        ignored = (number for name, number in backend.exception_types.items() if name in options.ignored_exceptions)
+        self.run_options = RunOptions(ignored_exceptions=frozenset(ignored))
         self.options_changed = True
         self.resume_thread = ThreadId(None, ANY)
         """What Hc chose, for `c`, `C`, `s` and `S`."""

@@ -20,7 +20,7 @@ from pydbgserver.errors import DebugError
 from pydbgserver.session import fault
 from pydbgserver.session.stops import InitialStop
 from pydbgserver.target.api import Process
-from pydbgserver.target.capabilities import SignalInfo
+from pydbgserver.target.capabilities import MachException, MachExceptions, SignalInfo
 from pydbgserver.target.events import (
     BreakpointHit,
     Cloned,
@@ -304,13 +304,27 @@ def _for_lldb(session: Session, event: ThreadEvent, *, with_threads: bool) -> by
             parts.append(_registers(process, event.tid, True))
         except DebugError:
             pass
-    if reason.reason:
+    exception = _exception(process, event) if process is not None else None
+    if exception is not None:
+        data = "".join([f"medata:{code:x};" for code in exception.codes])
+        parts.append(f"metype:{exception.type:x};mecount:{len(exception.codes):x};{data}")
+    elif reason.reason:
         parts.append(f"reason:{reason.reason};")
     if reason.description:
         parts.append(f"description:{_hex_text(reason.description)};")
     if isinstance(event, Forked):
         parts.append(_fork_key(session, event))
     return "".join(parts).encode("utf-8", "surrogateescape")
+
+
+_TOLD_BY_REASON = (WatchpointHit, Execed)
+
+
+def _exception(process: Process, event: ThreadEvent) -> MachException | None:
+    """The Mach exception that lldb is to make its own reason of, as debugserver hands it over: all but those of
+    watchpoints and execs, of which the exception says too little."""
+    exceptions = process.capability(MachExceptions)
+    return None if exceptions is None or isinstance(event, _TOLD_BY_REASON) else exceptions.exception(event.tid)
 
 
 @lru_cache(maxsize=64)
@@ -342,6 +356,11 @@ def thread_json(session: Session, process: Process, tid: int, *, registers: bool
     fields: dict[str, Any] = {}
     if reason.description:
         fields["description"] = reason.description
+    exception = _exception(process, event) if event is not None else None
+    if exception is not None:
+        fields["medata"] = list(exception.codes)
+        fields["metype"] = exception.type
+        reason.reason = "exception"
     if name:
         fields["name"] = name
     if reason.reason:

@@ -66,11 +66,9 @@ class MemoryMap(ABC):
     always_dirty_pages = False
     """Whether the client expects the written pages of every region without asking for them."""
 
-    def listing(self) -> str:
-        """The whole map as lines for people, in the form that is usual on the target's system."""
-        return "".join(
-            f"{one.start:016x}-{one.end:016x} {one.permissions:4} {one.name or one.kind}\n" for one in self.regions()
-        )
+    def listing(self) -> str | None:
+        """The whole map as lines for people, in the form that is usual on the target's system; None: it has none."""
+        return None
 
     @abstractmethod
     def regions(self) -> Sequence[Region]:

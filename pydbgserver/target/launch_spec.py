@@ -22,6 +22,8 @@ class LaunchSpec:
     `shell_words`: `arguments` are text as a shell reads it; with
     `through_shell` the shell gets it as it is, so that it expands globs and
     redirections, without it only quotes and blanks count.
+    `architecture`: which CPU of a program for several to start it for, in LLVM's
+    word, where the system has such programs (a Mac).
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class LaunchSpec:
         stderr: str | None = None,
         pty: bool = False,
         new_session: bool = False,
+        architecture: str = "",
     ) -> None:
         self.program = program
         self.arguments = arguments
@@ -54,6 +57,7 @@ class LaunchSpec:
         self.stderr = stderr
         self.pty = pty
         self.new_session = new_session
+        self.architecture = architecture
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LaunchSpec) and vars(self) == vars(other)

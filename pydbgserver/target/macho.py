@@ -74,7 +74,7 @@ class Image:
 
 
 def version(number: int) -> str:
-    """"11.3" of 0x000b0300; the third part only if it is not 0."""
+    """ "11.3" of 0x000b0300; the third part only if it is not 0."""
     major, minor, patch = number >> 16, number >> 8 & 0xFF, number & 0xFF
     return f"{major}.{minor}.{patch}" if patch else f"{major}.{minor}"
 

@@ -11,7 +11,12 @@ from pydbgserver.target.capabilities import (
     Auxv,
     ExecFile,
     HardwareDebug,
+    LoadedImage,
     LoadedLibrary,
+    MachException,
+    MachExceptions,
+    MachImages,
+    MachThreads,
     MemoryAllocation,
     MemoryMap,
     OpenFile,
@@ -19,10 +24,12 @@ from pydbgserver.target.capabilities import (
     Region,
     RegionUsage,
     RegisterSnapshots,
+    SharedCache,
     SharedLibraries,
     SignalInfo,
     SignalSending,
     StandardStreams,
+    ThreadHandles,
     ThreadPlacement,
     ThreadReports,
 )
@@ -34,6 +41,9 @@ if TYPE_CHECKING:
 
 ALLOCATIONS = 0x7FFFF7000000
 LIBRARY = LoadedLibrary("/lib/libsim.so.1", 0x7FFFF7E00000, 0x7FFFF7C00000, 0x7FFFF7DF0000, 0x7FFFF7FFE118)
+IMAGE_INFOS = 0x7FFFF7FFE400
+SHARED_CACHE = 0x180000000
+PTHREAD, DISPATCH_QUEUE = 0x7FFFF7FFE500, 0x7FFFF7FFE600
 MAIN_LINK_MAP = 0x7FFFF7FFE2E0
 AUXV = b"".join(number.to_bytes(8, "little") for number in (6, 4096, 9, 0x401000, 0, 0))
 
@@ -221,6 +231,35 @@ class SimRegisterSnapshots(_Capability, RegisterSnapshots):
         self.process.registers[tid] = self.taken.pop(snapshot)[1]
 
 
+class SimMachExceptions(_Capability, MachExceptions):
+    """`SimProcess.exceptions`, by thread: empty unless a test fills it."""
+
+    def exception(self, tid: int) -> MachException | None:
+        return self.process.exceptions.get(tid)
+
+
+class SimMachImages(_Capability, MachImages):
+    """One image, whose header is nowhere in memory; a shared cache."""
+
+    def info_address(self) -> int:
+        return IMAGE_INFOS
+
+    def images(self) -> Sequence[LoadedImage]:
+        return (LoadedImage(self.process.memory.regions[0].start, self.process.program),)
+
+    def shared_cache(self) -> SharedCache:
+        return SharedCache(SHARED_CACHE, bytes(range(16)), private=False)
+
+
+class SimMachThreads(_Capability, MachThreads):
+    """Every thread has the same handles."""
+
+    def handles(self, tid: int) -> ThreadHandles:
+        if tid not in self.process.registers:
+            raise NoSuchThread(tid)
+        return ThreadHandles(PTHREAD, DISPATCH_QUEUE)
+
+
 IMPLEMENTATIONS: dict[type, Callable[[Any], object]] = {
     HardwareDebug: SimHardwareDebug,
     MemoryMap: SimMemoryMap,
@@ -235,5 +274,11 @@ IMPLEMENTATIONS: dict[type, Callable[[Any], object]] = {
     ThreadPlacement: SimThreadPlacement,
     ThreadReports: SimThreadReports,
     RegisterSnapshots: SimRegisterSnapshots,
+    MachExceptions: SimMachExceptions,
+    MachImages: SimMachImages,
+    MachThreads: SimMachThreads,
 }
 """By capability, what implements it for a `SimProcess`."""
+
+MAC_CAPABILITIES: frozenset[type] = frozenset({MachExceptions, MachImages, MachThreads})
+"""Those that only a Mac has."""

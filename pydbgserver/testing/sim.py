@@ -44,6 +44,7 @@ from pydbgserver.target.api import (
     ResumeKind,
     RunOptions,
 )
+from pydbgserver.target.capabilities import MachException
 from pydbgserver.target.events import (
     BreakpointHit,
     Cloned,
@@ -57,7 +58,7 @@ from pydbgserver.target.events import (
     ThreadExited,
     ThreadStarted,
 )
-from pydbgserver.testing.capabilities import IMPLEMENTATIONS
+from pydbgserver.testing.capabilities import IMPLEMENTATIONS, MAC_CAPABILITIES
 from pydbgserver.testing.memory import SimMemory, SimRegion
 
 Kind = TypeVar("Kind")
@@ -106,8 +107,8 @@ class SimProcess(Process):
 
     `registers`: by thread and register set, the raw bytes. `breakpoints`: addresses of the planted traps.
     `typed`: what was written to its stdin. `reports`: by thread, whether its clones and its end are
-    reported. `without`: capabilities it is to lack. `ended`: "killed", "detached" or
-    "detached stopped" once it is no longer debugged, else "".
+    reported. `without`: capabilities it is to lack. `mac`: it has those of a Mac beside all others.
+    `ended`: "killed", "detached" or "detached stopped" once it is no longer debugged, else "".
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class SimProcess(Process):
         memory: SimMemory | None = None,
         arch: Arch | None = None,
         without: Iterable[type] = (),
+        mac: bool = False,
     ) -> None:
         self.pid = pid
         self.attached = attached
@@ -129,11 +131,12 @@ class SimProcess(Process):
         self.program = PROGRAM
         self.breakpoints: set[int] = set()
         self.siginfo: dict[int, bytes] = {}
+        self.exceptions: dict[int, MachException] = {}
         self.reports: dict[int, tuple[bool, bool]] = {}
         self.typed = bytearray()
         self.ended = ""
         self.registers: dict[int, dict[str, bytes]] = {}
-        self.without = frozenset(without)
+        self.without = frozenset(without) | (frozenset() if mac else MAC_CAPABILITIES)
         self._capabilities: dict[type, object] = {}
         self._backend: SimBackend | None = None
         for index in range(threads):
@@ -241,6 +244,8 @@ class SimBackend(Backend):
 
     `attachable`: the processes that `attach` finds, by pid; `programs`: the names that `launch` finds, None for all.
     """
+
+    exception_types = {"EXC_BAD_ACCESS": 1, "EXC_GUARD": 12}  # noqa: RUF012
 
     def __init__(self, *processes: SimProcess, script: Iterable[Stop] = ()) -> None:
         self.live: dict[int, SimProcess] = {}

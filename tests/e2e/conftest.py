@@ -37,7 +37,9 @@ def require_client(name: str) -> ClientKind:
 class Debug:
     """Starts sessions and remembers what has to be ended."""
 
-    def __init__(self, program: Programs, home: Path, stack: ExitStack) -> None:
+    def __init__(self, program: Programs, home: Path, stack: ExitStack, options: Sequence[str] = ()) -> None:
+        """`options`: those of every server."""
+        self._options = tuple(options)
         self.program = program
         self._home = home
         self._stack = stack
@@ -54,16 +56,16 @@ class Debug:
     ) -> Session:
         """A client connected to a server that has launched the test program `name`."""
         path = self.program(name)
-        server = start_server(kind.name, [path, *arguments], options=options, once=once)
+        server = start_server(kind.name, [path, *arguments], options=[*self._options, *options], once=once)
         return self._session(kind, server, path if file else None, connect)
 
     def attach(self, kind: ClientKind, name: str, pid: int) -> Session:
         """A client connected to a server that has attached to the process `pid`, which runs the program `name`."""
-        return self._session(kind, start_server(kind.name, attach=pid), self.program(name), True)
+        return self._session(kind, start_server(kind.name, attach=pid, options=self._options), self.program(name), True)
 
     def multi(self, kind: ClientKind, name: str) -> Session:
         """gdb connected with extended-remote to a server that has no program yet."""
-        server = start_server("gdb", options=["--multi"])
+        server = start_server("gdb", options=[*self._options, "--multi"])
         session = self._session(kind, server, self.program(name), False)
         session.client.command(f"target extended-remote 127.0.0.1:{server.port}")
         return session

@@ -91,7 +91,7 @@ def test_every_capability_is_there_and_can_be_left_out() -> None:
         and getattr(one, "__abstractmethods__", None)
     ]
     assert set(kinds) == IMPLEMENTATIONS.keys()
-    process, bare = SimProcess(100), SimProcess(100, without=kinds)
+    process, bare = SimProcess(100, mac=True), SimProcess(100, without=kinds)
     for kind in kinds:
         assert isinstance(process.capability(kind), kind)
         assert process.capability(kind) is process.capability(kind)

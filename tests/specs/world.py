@@ -77,7 +77,7 @@ class World:
     """One connection to a simulated process, or to no process, after a client's hello."""
 
     def __init__(self, client: str, folder: Path, *, state: str = "stopped") -> None:
-        process = SimProcess(PID)
+        process = SimProcess(PID, mac=state == "mac")
         self.talk = Conversation(*([] if state == "none" else [process]))
         self.framing = Framing()
         self.values: dict[str, int | str] = {**make_files(folder), "pid": PID, "tid": PID, "pc": CODE}

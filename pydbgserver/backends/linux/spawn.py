@@ -10,7 +10,7 @@ import os
 
 from pydbgserver import logs, native
 from pydbgserver.backends.command_line import DEFAULT_SHELL, CommandLine, command_line
-from pydbgserver.backends.linux import ptrace_log
+from pydbgserver.backends.linux import ptrace_log, system
 from pydbgserver.errors import KernelError, LaunchError
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ def attach(pid: int) -> Started:
 def launch(spec: LaunchSpec) -> Started:
     """Start the program, stopped at its first instruction. Raises `LaunchError` with the reason in words."""
     environment = dict(os.environ if spec.environment is None else spec.environment)
-    command = command_line(spec, environment.get("SHELL") or DEFAULT_SHELL)
+    command = command_line(spec, environment.get("SHELL") or DEFAULT_SHELL, system)
     terminal, child_side = os.openpty() if spec.pty else (-1, -1)
     foreground = terminal < 0 and spec.stdin is None and _owns_terminal()
     ptrace_log.follow()

@@ -138,11 +138,11 @@ class MacBackend(Backend):
         self.tracer.interrupt(next(iter(self.processes), 0))
 
     async def wait_activity(self) -> None:
-        """The descriptor is a kqueue on a Mac, which can be waited for by another kqueue, trio's."""
+        """The descriptor is a kqueue on a Mac, which can be waited for by another kqueue, trio's. It is readable for as
+        long as `poll` has something to take."""
         import trio
 
         await trio.lowlevel.wait_readable(self._wakeup)
-        self.tracer.clear_wakeup()
 
     def set_options(self, options: RunOptions) -> None:
         leaving = options.unattended and not self._options.unattended

@@ -9,7 +9,7 @@ from pydbgserver.backends.macos import vm_tags
 from pydbgserver.backends.macos.images import MacImages
 from pydbgserver.backends.macos.memory_map import MacMemoryMap
 from pydbgserver.backends.snapshots import RegsetSnapshots
-from pydbgserver.errors import BadAddress
+from pydbgserver.errors import BadAddress, DebugError
 from pydbgserver.target.capabilities import (
     ExecFile,
     MachException,
@@ -82,8 +82,15 @@ class MacThreads(MachThreads):
         self._process = process
 
     def handles(self, tid: int) -> ThreadHandles:
+        """THREAD_IDENTIFIER_INFO gives where the two pointers lie: the first thread-specific slot, the queue's."""
         pthread, queue, _ = self._process.tracer.thread_handles(tid)
-        return ThreadHandles(pthread, queue)
+        return ThreadHandles(self._pointer(pthread), self._pointer(queue))
+
+    def _pointer(self, address: int) -> int:
+        try:
+            return int.from_bytes(self._process.read_memory(address, 8), "little") if address else 0
+        except DebugError:
+            return 0
 
 
 CAPABILITIES: dict[type[object], Callable[[MacProcess], object]] = {

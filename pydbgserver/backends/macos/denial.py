@@ -118,10 +118,12 @@ def situation(tracer: Tracer, target: Description) -> Situation:
 
 def _has_entitlement(plist: bytes) -> bool:
     """csops gives the property list behind a header of 8 bytes."""
+    from xml.parsers.expat import ExpatError
+
     start = plist.find(b"<?xml")
     try:
         return start >= 0 and bool(plistlib.loads(plist[start:].rstrip(b"\0")).get(DEBUGGER))
-    except (ValueError, AttributeError, plistlib.InvalidFileException):
+    except (ValueError, AttributeError, ExpatError):
         return False
 
 

@@ -101,7 +101,7 @@ class MacMemoryMap(MemoryMap):
     def flags(self, region: Region) -> Sequence[str]:
         return ()
 
-    def listing(self) -> str:
+    def listing(self) -> str | None:
         from pydbgserver.backends.macos import vmmap
 
         return vmmap.listing(self._process, self)

@@ -6,7 +6,7 @@ Register sets and the memory map are remembered for as long as the process is st
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from pydbgserver import logs
 from pydbgserver.arch.arm64 import strip_pointers
@@ -29,7 +29,7 @@ Capability = TypeVar("Capability")
 class MacProcess(Process):
     """A process that the C core holds. Made by `MacBackend` only."""
 
-    capabilities = CAPABILITIES
+    capabilities: ClassVar = CAPABILITIES
 
     def __init__(
         self, tracer: Tracer, pid: int, arch: Arch, *, attached: bool, terminal: int = -1, addressing_bits: int = 0

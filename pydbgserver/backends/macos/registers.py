@@ -86,10 +86,11 @@ class ThreadStates:
         raise refusal
 
     def write(self, tid: int, regset: RegSet, data: bytes) -> None:
-        if regset.nt_type == FIXED_FLAVOR:
-            if data != regset.initial:
-                raise DebugError("macOS gives no way to set the segment registers ss, ds and es")
+        if not regset.writable:
+            if data != self.read(tid, regset):
+                raise DebugError(f"macOS lets nobody set the registers of the {regset.name} state")
             return
-        flavor, size = self._smaller.get(tid, (regset.nt_type, regset.size)) if regset.name == FLOAT else (
-            regset.nt_type, regset.size)  # fmt: skip
+        flavor, size = regset.nt_type, regset.size
+        if regset.name == FLOAT:
+            flavor, size = self._smaller.get(tid, (flavor, size))
         self._tracer.write_state(tid, flavor, data[:size])

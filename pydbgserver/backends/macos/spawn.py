@@ -6,14 +6,19 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydbgserver.backends.command_line import CommandLine, command_line
-from pydbgserver.backends.macos import denial
+from pydbgserver.backends.command_line import DEFAULT_SHELL, CommandLine, command_line
+from pydbgserver.backends.macos import denial, files
+from pydbgserver.backends.macos.registers import CPU_TYPE_ARM64, CPU_TYPE_X86_64
 from pydbgserver.backends.macos.tracer import Tracer
 from pydbgserver.errors import LaunchError
 from pydbgserver.target.launch_spec import LaunchSpec
 
 # enum mach_stage of native/cdef/mach.h.
 STAGE_SPAWN, STAGE_DIRECTORY, STAGE_TASK, STAGE_PORTS, STAGE_PTRACE, STAGE_STOP, STAGE_EXITED = range(1, 8)
+
+
+CPU_TYPES = {"x86_64": (CPU_TYPE_X86_64, 3), "arm64": (CPU_TYPE_ARM64, 0), "arm64e": (CPU_TYPE_ARM64, 2)}
+"""By LLVM's name: cpu_type_t and cpu_subtype_t. For any other one the system chooses."""
 
 
 class Started:
@@ -46,7 +51,7 @@ def without_shell(spec: LaunchSpec) -> LaunchSpec:
 def launch(tracer: Tracer, spec: LaunchSpec) -> Started:
     """Start the program, stopped at its first instruction. Raises `LaunchError` with the reason in words."""
     environment = dict(os.environ if spec.environment is None else spec.environment)
-    command = command_line(without_shell(spec), "/bin/sh")
+    command = command_line(without_shell(spec), DEFAULT_SHELL, files)
     terminal, child_side = os.openpty() if spec.pty else (-1, -1)
     strings = _Strings(tracer.ffi)
     raw = strings.launch_spec(spec, command, environment)
@@ -91,6 +96,7 @@ class _Strings:
         raw.new_session = spec.new_session
         raw.disable_aslr = spec.disable_aslr
         raw.execs = command.execs - 1
+        raw.cpu_type, raw.cpu_subtype = CPU_TYPES.get(spec.architecture, (0, 0))
         return raw
 
 

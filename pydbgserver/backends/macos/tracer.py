@@ -42,7 +42,6 @@ class Tracer(MemoryCalls, HostCalls):
         lib, ffi = self.lib, self.ffi
         self._stops = ffi.new("mach_stop[]", MAX_STOPS)
         self._views = [ffi.buffer(self._stops[index].registers) for index in range(MAX_STOPS)]
-        self.clear_wakeup = lib.mach_clear_wakeup
 
     def running(self) -> int:
         """How many threads run."""

@@ -159,9 +159,6 @@ class FakeMach:
     def mach_open(self) -> int:
         return 0
 
-    def mach_clear_wakeup(self) -> int:
-        return 1
-
     def mach_log_to(self, descriptor: int) -> None:
         self.log.append(("log_to", descriptor))
 
@@ -304,6 +301,7 @@ class FakeMach:
 
     def mach_free_memory(self, pid: int, address: int, size: int) -> int:
         self.log.append(("free", address, size))
+        self.tasks[pid].regions = [one for one in self.tasks[pid].regions if one.start != address]
         return 0
 
     def mach_region_at(self, pid: int, address: int, counted: int, region: Any) -> int:

@@ -101,8 +101,10 @@ def test_registers_that_the_kernel_does_not_give() -> None:
     ss = process.arch.by_name["ss"].number
     assert read_register(process, TID, ss) == bytes(4)
     write_register(process, TID, ss, bytes(4))
-    with pytest.raises(DebugError, match="segment registers"):
+    with pytest.raises(DebugError, match="lets nobody set the registers of the fixed state"):
         write_register(process, TID, ss, b"\x2b\0\0\0")
+    with pytest.raises(DebugError, match="exception state"):
+        write_register(process, TID, process.arch.by_name["err"].number, b"\1\0\0\0")
 
 
 @both
@@ -322,7 +324,10 @@ def test_small_capabilities() -> None:
     assert isinstance(signals, SignalSending)
     signals.send(30)
     assert fake.log[-1] == ("signal", PID, 30)
-    assert isinstance(threads, MachThreads) and threads.handles(TID) == ThreadHandles(DATA + 0x100, DATA + 0x200)
+    assert isinstance(threads, MachThreads) and threads.handles(TID) == ThreadHandles(0, 0)
+    process.write_memory(DATA + 0x100, (0x7000).to_bytes(8, "little"))
+    process.write_memory(DATA + 0x200, (0x9000).to_bytes(8, "little"))
+    assert threads.handles(TID) == ThreadHandles(0x7000, 0x9000)
     assert process.thread_name(TID) == "main"
     assert process.capability(StandardStreams) is None
 
