@@ -120,6 +120,11 @@ def start_platform(*options: str, program: Sequence[str | Path] = (), listen: st
     return _port_on_stderr([*command, *options, *what])
 
 
+def start_by(command: Sequence[str]) -> Server:
+    """Start whatever says the port that it listens on, in gdbserver's words. Raises NotStarted."""
+    return _port_on_stderr(command)
+
+
 def _port_on_stderr(command: Sequence[str]) -> Server:
     server = Server(_spawn(command), 0)
     deadline = time.monotonic() + WAIT

@@ -449,10 +449,14 @@ class FakeMach:
 
 
 def make(
-    cpu: int = X86_64, *, threads: int = 1, prepare: Callable[[FakeMach], None] | None = None
+    cpu: int = X86_64,
+    *,
+    threads: int = 1,
+    prepare: Callable[[FakeMach], None] | None = None,
+    kind: type[FakeMach] = FakeMach,
 ) -> tuple[FakeMach, MacBackend, MacProcess]:
     """A made-up Mac, the backend on it, and a process that it is attached to."""
-    fake = FakeMach(cpu, threads=threads)
+    fake = kind(cpu, threads=threads)
     if prepare is not None:
         prepare(fake)
     backend = MacBackend(Tracer(fake, FFI))
