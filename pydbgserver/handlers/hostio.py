@@ -16,6 +16,7 @@ from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import file_result, file_stat, open_flags
 from pydbgserver.session.dialect import FileFailure
 from pydbgserver.session.session import Session
+from pydbgserver.target.files import OWN_FILES
 
 READ_LIMIT = 1 << 20
 """The most that one packet reads. Replies may be short; gdb 18 asks for as much as PacketSize."""
@@ -51,7 +52,9 @@ def _descriptor(session: Session, number: int) -> int:
 
 @packet("vFile:setfs", "':' pid:hex", dialect="gdb")
 def set_filesystem(session: Session, pid: int) -> bytes:
-    """Whose view of the file system paths are meant in: always that of the server."""
+    """Whose view of the file system paths are meant in; 0: the server's own."""
+    with _file_errors:
+        session.file_view = session.backend.files_of(pid) if pid else OWN_FILES
     return file_result(0)
 
 
@@ -59,7 +62,8 @@ def set_filesystem(session: Session, pid: int) -> bytes:
 def open_file(session: Session, path: str, flags: int, mode: int) -> bytes:
     """O_NONBLOCK: opening a FIFO without a writer must not stop the server."""
     with _file_errors:
-        descriptor = os.open(path, open_flags(flags) | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY, mode & 0o7777)
+        wanted = open_flags(flags) | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        descriptor = session.file_view.open(path, wanted, mode & 0o7777)
     number = next(one for one in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + len(session.files) + 1)
                   if one not in session.files)  # fmt: skip
     session.files[number] = descriptor
@@ -102,26 +106,26 @@ def file_status(session: Session, number: int) -> bytes:
 @packet("vFile:stat", "':' path:hextext")
 def path_status(session: Session, path: str) -> bytes:
     with _file_errors:
-        return _status(os.stat(path))
+        return _status(session.file_view.stat(path, follow=True))
 
 
 @packet("vFile:lstat", "':' path:hextext", dialect="gdb")
 def link_status(session: Session, path: str) -> bytes:
     with _file_errors:
-        return _status(os.lstat(path))
+        return _status(session.file_view.stat(path, follow=False))
 
 
 @packet("vFile:readlink", "':' path:hextext", dialect="gdb")
 def read_link(session: Session, path: str) -> bytes:
     with _file_errors:
-        target = os.fsencode(os.readlink(path))
+        target = os.fsencode(session.file_view.read_link(path))
     return file_result(len(target), target)
 
 
 @packet("vFile:unlink", "':' path:hextext")
 def unlink(session: Session, path: str) -> bytes:
     with _file_errors:
-        os.unlink(path)
+        session.file_view.unlink(path)
     return file_result(0)
 
 

@@ -43,6 +43,7 @@ from pydbgserver.target.events import (
     ThreadEvent,
     WatchpointHit,
 )
+from pydbgserver.target.files import OWN_FILES, Files
 from pydbgserver.target.registers import pc
 
 _ENDINGS = frozenset({ProcessExited, Execed})
@@ -142,6 +143,7 @@ class Session:
         "ended",
         "exit_requested",
         "extended",
+        "file_view",
         "files",
         "launch_settings",
         "no_ack_requested",
@@ -204,6 +206,8 @@ class Session:
         self.symbols: dict[int, dict[str, int]] = {}
         """By pid: addresses of symbols that the client has looked up for us."""
         self.parsed_actions: dict[bytes, tuple[ResumeAction, ...]] = {}
+        self.file_view: Files = OWN_FILES
+        """Host I/O: in whose view of the file system paths are meant (vFile:setfs)."""
         self.files: dict[int, int] = {}
         """Host I/O: the client's descriptors and ours."""
         self.thread_listing: list[str] = []

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
 from pydbgserver.target.events import StopEvent
+from pydbgserver.target.files import OWN_FILES, Files
 from pydbgserver.target.launch_spec import LaunchSpec as LaunchSpec
 
 if TYPE_CHECKING:
@@ -215,6 +216,10 @@ class Backend(ABC):
     def host_table(self, name: str) -> tuple[tuple[str, ...], Iterable[tuple[str, ...]]] | None:
         """The names of the columns and the rows of one of `host_tables`; None if there is no such table."""
         return None
+
+    def files_of(self, pid: int) -> Files:
+        """Files as the process sees them. Raises `OSError` if it is not there or may not be looked into."""
+        return OWN_FILES
 
     @abstractmethod
     def set_options(self, options: RunOptions) -> None:

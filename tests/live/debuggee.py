@@ -112,6 +112,10 @@ class Debuggees:
         assert child.stdout.readline().startswith(b"ready")
         return child
 
+    def owns(self, child: subprocess.Popen[bytes]) -> None:
+        """`child` is ended with everything else."""
+        self._started.append(child)
+
     def attach(self, name: str, *arguments: str) -> tuple[Debuggee, subprocess.Popen[bytes]]:
         """Start the test program, then attach to it."""
         child = self.start(name, *arguments)

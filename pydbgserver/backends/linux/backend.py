@@ -23,6 +23,7 @@ from pydbgserver.target.api import (
     RunOptions,
 )
 from pydbgserver.target.events import Execed, Forked, ProcessExited, SignalStop, StopEvent
+from pydbgserver.target.files import Files
 
 SPIN_US = 150
 """How long a wait spins before it sleeps: a step takes ~10 us when spun for, ~20 us when slept for."""
@@ -170,6 +171,12 @@ class LinuxBackend(Backend):
 
     def processes_named(self, name: str) -> Sequence[int]:
         return host.processes_named(name)
+
+    def files_of(self, pid: int) -> Files:
+        from pydbgserver.backends.linux import root_files
+
+        process = self.processes.get(pid)
+        return root_files.files_of(pid if process is None else process.proc_id())
 
     def host_tables(self) -> Sequence[tuple[str, ...]]:
         from pydbgserver.backends.linux import osdata

@@ -22,7 +22,7 @@ from pydbgserver.backends.linux.kernel_calls import (
 
 PREFIX = "linux_"
 
-SILENT = frozenset({"linux_clear_wakeup", "linux_log_to", "linux_open"})
+SILENT = frozenset({"linux_clear_wakeup", "linux_log_to", "linux_open", "linux_open_in_root"})
 """Calls that are about this server's own descriptors."""
 
 WAITS = frozenset({"linux_wait"})

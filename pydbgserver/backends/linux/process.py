@@ -130,7 +130,8 @@ class LinuxProcess(Process):
             self._capabilities[StandardStreams] = streams
 
     def exec_file(self) -> str:
-        return procfs.exec_file(self.proc_id())
+        """As the process itself calls it, below its own root directory: vFile:setfs has a client look there."""
+        return procfs.below_root(self.proc_id(), procfs.exec_file(self.proc_id()))
 
     def proc_id(self) -> int:
         """The id under which /proc tells about the process: a zombie leader has no memory, program or map there."""

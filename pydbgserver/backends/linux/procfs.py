@@ -67,6 +67,15 @@ def exec_file(pid: int) -> str:
         return ""
 
 
+def below_root(pid: int, path: str) -> str:
+    """A path of /proc/PID as the process calls it that has another root directory (chroot(2))."""
+    try:
+        root = system.read_link(f"/proc/{pid}/root")
+    except OSError:
+        return path
+    return path[len(root) :] if root != "/" and path.startswith(f"{root}/") else path
+
+
 def arguments(pid: int) -> list[str]:
     return [part.decode(errors="surrogateescape") for part in read(pid, "cmdline").split(b"\0")[:-1]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 from pydbgserver.arch.tdesc import target_xml
 from pydbgserver.handlers.modules import build_id
 from pydbgserver.target.capabilities import ExecFile
+from pydbgserver.target.files import Files
 from pydbgserver.testing.capabilities import AUXV, LIBRARY, MAIN_LINK_MAP
 from pydbgserver.testing.sim import SimProcess
 from tests.sim.conversation import PID, Conversation, fields, gdb, lldb
@@ -135,6 +137,20 @@ def test_the_servers_own_descriptors_are_out_of_reach() -> None:
     for number in range(10):
         assert talk.ask(f"vFile:fstat:{number:x}") == "F-1,9"
         assert talk.ask(f"vFile:close:{number:x}") == "F-1,9"
+
+
+@pytest.mark.parametrize(("error", "reply"), [(errno.EACCES, "F-1,d"), (errno.ENOENT, "F-1,2"), (errno.ESRCH, "F-1,270f")])
+def test_files_of_a_process_that_may_not_be_looked_into(
+    error: int, reply: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(pid: int) -> Files:
+        raise OSError(error, os.strerror(error))
+
+    talk = gdb()
+    monkeypatch.setattr(talk.backend, "files_of", refuse)
+    assert talk.ask("vFile:setfs:64") == reply
+    assert talk.ask("vFile:setfs:0") == "F0"
+    assert talk.ask(f"vFile:stat:{hexed(tmp_path)}").startswith("F40;")
 
 
 def test_writing_a_file(tmp_path: Path) -> None:
