@@ -141,6 +141,9 @@ int linux_running(void);
 int64_t linux_read_memory(int pid, uint64_t address, uint8_t *buffer, uint64_t size);
 /* Bytes written, traps kept in place. */
 int64_t linux_write_memory(int pid, uint64_t address, const uint8_t *buffer, uint64_t size);
+/* 1: *found is the first place in [address, address+length) where the `size` bytes of `pattern` are whole; 0: there is
+ * none; -EFAULT: *found is where the memory before a hit cannot be read. */
+int linux_search_memory(int pid, uint64_t address, uint64_t length, const uint8_t *pattern, uint64_t size, uint64_t *found);
 int linux_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, int pc_adjust);
 int linux_remove_trap(int pid, uint64_t address);
 int linux_lift_all(int pid);

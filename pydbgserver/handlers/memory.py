@@ -137,16 +137,8 @@ def checksum(session: Session, address: int, length: int) -> str:
 def search(session: Session, address: int, length: int, pattern: bytes) -> str:
     if not pattern:
         raise MalformedPacket("there is nothing to search for")
-    tail = b""
-    position = address
-    for data in _chunks(session, address, length):
-        data = tail + data
-        found = data.find(pattern)
-        if found >= 0:
-            return f"1,{position - len(tail) + found:x}"
-        position += len(data) - len(tail)
-        tail = data[max(0, len(data) - len(pattern) + 1) :]
-    return "0"
+    found = session.process.search_memory(address, length, pattern)
+    return "0" if found is None else f"1,{found:x}"
 
 
 def _chunks(session: Session, address: int, length: int) -> Iterator[bytes]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Capability = TypeVar("Capability")
 
+SEARCH_PIECE = 1 << 16
+"""How much of the memory is read at once when it is searched."""
+
 ANY = -1
 """In a `ResumeAction`: every process, or every thread of the process."""
 
@@ -115,6 +118,21 @@ class Process(ABC):
 
         Raises `BadAddress` when not even the first byte is readable. Works on a running process too.
         """
+
+    def search_memory(self, address: int, length: int, pattern: bytes) -> int | None:
+        """The first address in the range where `pattern` is whole; None if there is none.
+
+        Raises `BadAddress` where the memory before it is not readable.
+        """
+        kept, position, end = b"", address, address + length
+        while position < end:
+            data = self.read_memory(position, min(SEARCH_PIECE, end - position))
+            place = (kept + data).find(pattern)
+            if place >= 0:
+                return position - len(kept) + place
+            position += len(data)
+            kept = (kept + data)[-(len(pattern) - 1) :] if len(pattern) > 1 else b""
+        return None
 
     @abstractmethod
     def write_memory(self, address: int, data: bytes) -> None:

@@ -2,10 +2,13 @@
 
 lldb runs in its synchronous mode (a `continue` ends when the program stops), which makes one prompt the end of
 every command; `resume` and `interrupt` use the asynchronous mode, because only there lldb takes a Ctrl-C.
+
+PYDBGSERVER_E2E_GDB in the environment names another gdb to use.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,7 +58,7 @@ class ClientKind:
 
 GDB = ClientKind(
     name="gdb",
-    executables=("gdb",),
+    executables=(os.environ.get("PYDBGSERVER_E2E_GDB") or "gdb",),
     arguments=("-nx", "-q", *(word for setting in GDB_SETTINGS for word in ("-iex", setting))),
     prompt=r"\(gdb\) ",
     connect="target remote 127.0.0.1:{port}",

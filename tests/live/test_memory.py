@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import pytest
 
 from pydbgserver.errors import BadAddress, DebugError
-from pydbgserver.target.capabilities import Auxv, MemoryAllocation, MemoryMap, OpenFile, OpenFiles, SharedLibraries
+from pydbgserver.target.capabilities import (
+    Auxv,
+    MemoryAllocation,
+    MemoryMap,
+    OpenFile,
+    OpenFiles,
+    Region,
+    SharedLibraries,
+)
 from pydbgserver.target.events import BreakpointHit, Interrupted, ProcessExited
 from tests.live.debuggee import Debuggee, Debuggees
 
@@ -127,6 +136,12 @@ def test_no_libraries_before_the_loader_ran(debuggees: Debuggees) -> None:
     assert libraries is not None and libraries.libraries()[1] == ()
 
 
+def _regions(target: Debuggee) -> Sequence[Region]:
+    memory_map = target.process.capability(MemoryMap)
+    assert memory_map is not None
+    return memory_map.regions()
+
+
 def test_how_much_of_a_region_is_where(mapped: Debuggee) -> None:
     memory_map = mapped.process.capability(MemoryMap)
     assert memory_map is not None
@@ -144,3 +159,27 @@ def test_open_files(mapped: Debuggee) -> None:
     first, second = files.open_files()[:2]
     assert first == OpenFile(0, "r", 0, "/dev/null")
     assert (second.number, second.mode) == (1, "w") and "output" in second.name
+
+
+def test_search_across_pieces_and_under_a_trap(mapped: Debuggee) -> None:
+    pages = mapped.long_at("pages")
+    search = mapped.process.search_memory
+    mapped.process.write_memory(pages + PAGE - 2, b"find")
+    assert search(pages, 4 * PAGE, b"find") == pages + PAGE - 2
+    assert search(pages + PAGE - 1, 3 * PAGE, b"find") is None
+    assert search(pages, PAGE + 1, b"find") is None, "not whole within the range"
+    code = mapped.address("mapped")
+    hidden = mapped.process.read_memory(code, 8)
+    assert search(code & -PAGE, PAGE, hidden) == code
+    stack = next(region for region in _regions(mapped) if region.kind == "stack")
+    mapped.process.write_memory(stack.start + 0x1FFFE, b"a rare text")
+    assert search(stack.start, stack.end - stack.start, b"a rare text") == stack.start + 0x1FFFE
+
+
+def test_search_ends_where_nothing_is_mapped(mapped: Debuggee) -> None:
+    pages = mapped.long_at("pages")
+    with pytest.raises(BadAddress) as error:
+        mapped.process.search_memory(pages, 16 * PAGE, b"not there")
+    assert error.value.address == pages + 4 * PAGE
+    with pytest.raises(BadAddress):
+        mapped.process.search_memory(2**64 - PAGE, 2 * PAGE, b"not there")

@@ -50,6 +50,9 @@ class LinuxProcess(Process):
     def read_memory(self, address: int, length: int) -> bytes:
         return tracer.read_memory(self.pid, address, length)
 
+    def search_memory(self, address: int, length: int, pattern: bytes) -> int | None:
+        return tracer.search_memory(self.pid, address, length, pattern)
+
     def write_memory(self, address: int, data: bytes) -> None:
         tracer.write_memory(self.pid, address, data)
 

@@ -150,6 +150,15 @@ def read_memory(pid: int, address: int, length: int) -> bytes:
     return b""
 
 
+def search_memory(pid: int, address: int, length: int, pattern: bytes) -> int | None:
+    """The first address of `pattern` in the range; raises `BadAddress` where it cannot be read."""
+    found = _ffi.new("uint64_t *")
+    result = _lib.linux_search_memory(pid, address, length, pattern, len(pattern), found)
+    if result < 0:
+        _process(result, pid, BadAddress(found[0], 1))
+    return int(found[0]) if result else None
+
+
 def write_memory(pid: int, address: int, data: bytes) -> None:
     """All of `data`; raises `BadAddress`."""
     if not data:

@@ -139,7 +139,9 @@ def test_the_servers_own_descriptors_are_out_of_reach() -> None:
         assert talk.ask(f"vFile:close:{number:x}") == "F-1,9"
 
 
-@pytest.mark.parametrize(("error", "reply"), [(errno.EACCES, "F-1,d"), (errno.ENOENT, "F-1,2"), (errno.ESRCH, "F-1,270f")])
+@pytest.mark.parametrize(
+    ("error", "reply"), [(errno.EACCES, "F-1,d"), (errno.ENOENT, "F-1,2"), (errno.ESRCH, "F-1,270f")]
+)
 def test_files_of_a_process_that_may_not_be_looked_into(
     error: int, reply: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
