@@ -174,8 +174,6 @@ typedef struct {
 } linux_syscall;
 /* Runs one system call in a stopped thread. */
 int linux_inject_syscall(int tid, linux_syscall *call);
-/* Runs one system call in a stopped thread from the instruction at `instruction`; *result is what it returned. */
-int linux_inject_syscall(int tid, uint64_t instruction, uint64_t number, const uint64_t *arguments, int64_t *result);
 /* openat2(2) below the root directory of `pid`, in its mount namespace: a descriptor of this server. */
 int linux_open_in_root(int pid, const char *path, int flags, int mode);
 /* CPUID leaf `leaf`, subleaf `subleaf` in eax..edx order. */

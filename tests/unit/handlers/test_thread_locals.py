@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+import pytest
+
 from pydbgserver.handlers.thread_locals import SYMBOLS
 from pydbgserver.testing.sim import DATA, SimProcess
 from tests.sim.conversation import PID, Conversation, gdb, lldb
@@ -58,6 +60,28 @@ def test_what_the_client_does_not_know_yet_is_asked_for_again_later() -> None:
 def test_a_block_that_is_not_there_yet() -> None:
     talk = with_symbols(block=2**64 - 1)
     assert "has not used" in talk.ask(f"qGetTLSAddr:p64.65,10,{LINK_MAP:x}")
+
+
+def test_a_static_program_is_the_first_module() -> None:
+    talk = with_symbols(module=1)
+    assert talk.ask("qGetTLSAddr:p64.65,10,0") == f"{BLOCK + 0x10:x}"
+
+
+@pytest.mark.parametrize("entry", [8, 16], ids=["musl", "glibc"])
+def test_a_static_program_without_symbols_of_threads(entry: int) -> None:
+    process = SimProcess(PID)
+    process.write_memory(THREAD, struct.pack("<QQ", THREAD, VECTOR))
+    process.write_memory(VECTOR + entry, (THREAD - 0x40).to_bytes(8, "little"))
+    name, data = process.arch.write(
+        process.arch.by_name["fs_base"], THREAD.to_bytes(8, "little"), process.registers[PID]
+    )
+    talk = gdb(process)
+    assert talk.ask("qGetTLSAddr:p64.64,10,0").startswith("E.thread-local storage is not set up"), "no thread pointer"
+    process.registers[PID][name] = data
+    assert talk.ask("qGetTLSAddr:p64.64,10,0") == f"{THREAD - 0x30:x}"
+    assert talk.ask(f"qGetTLSAddr:p64.64,10,{LINK_MAP:x}").startswith("E."), "a module needs symbols"
+    process.write_memory(VECTOR + entry, bytes(8))
+    assert talk.ask("qGetTLSAddr:p64.64,10,0").startswith("E.thread-local storage is not set up")
 
 
 def test_nonsense_is_an_error() -> None:
