@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from suites_page import replace_section
@@ -25,7 +25,8 @@ from suites_page import replace_section
 ROOT = Path(__file__).resolve().parents[1]
 OURS, PEER = "ours", "gdbserver"
 BOARDS = ("native-extended-gdbserver", "native-gdbserver", "native-stdio-gdbserver")
-PART_SECONDS = 3600
+CHUNK_FILES = 8
+CHUNK_SECONDS = 3600
 
 
 def _base(names: str) -> tuple[str, ...]:
@@ -41,6 +42,8 @@ PARTS: dict[str, tuple[str, ...]] = {
         "nextoverexit solib startup term hb f j reread run valgrind write"
     ),
     "base": ("gdb.base/*.exp",),
+    "several programs": ("gdb.multi/*.exp",),
+    "python": tuple(f"gdb.python/py-{name}*.exp" for name in ("inferior", "infthread", "thread", "events", "finish")),
 }
 """Which files below gdb/testsuite a part has; "base" is the whole folder and takes half an hour."""
 
@@ -71,26 +74,31 @@ def our_command(work: Path) -> Path:
     return command
 
 
-def run(sources: Path, work: Path, server: str, board: str, part: str) -> Results:
-    """Run one part; what the suite wrote stays below `work`."""
+def files_of(sources: Path, part: str) -> list[str]:
+    """The part's files, relative to the suite's folder."""
     suite = sources / "gdb" / "testsuite"
-    folder = work / f"{server}-{board}-{part.replace(' ', '-')}"
-    for name in ("gdb.server", "gdb.base", "outputs", "cache"):
+    return [str(file.relative_to(suite)) for pattern in PARTS[part] for file in sorted(suite.glob(pattern))]
+
+
+def run(sources: Path, work: Path, server: str, board: str, files: Sequence[str]) -> dict[str, Results]:
+    """Run some files; gives the results by file. What the suite wrote stays below `work`."""
+    # Some names of tests depend on the length of paths: that of both servers is the same.
+    folder = work / f"{server[:4]}-{board}-{files[0].removesuffix('.exp').replace('/', '-')}"
+    for name in ("outputs", "cache", "lib", *{file.split("/")[0] for file in files}):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / "lib").mkdir(exist_ok=True)
-    (folder / "site.exp").write_text(_site(suite), encoding="utf-8")
-    files = [str(file.relative_to(suite)) for pattern in PARTS[part] for file in sorted(suite.glob(pattern))]
+    (folder / "site.exp").write_text(_site(sources / "gdb" / "testsuite"), encoding="utf-8")
     binary = "/usr/bin/gdbserver" if server == PEER else str(our_command(work))
     command = ["runtest", "--tool", "gdb", "GDB=/usr/bin/gdb", f"GDBSERVER={binary}", f"--target_board={board}", *files]
     started = time.monotonic()
     with (folder / "said").open("wb") as said:
         subprocess.run(
             command, cwd=folder, stdout=said, stderr=said, env={**os.environ, "TMPDIR": str(folder)},
-            timeout=PART_SECONDS, check=False,
+            timeout=CHUNK_SECONDS, check=False,
         )  # fmt: skip
     found = results(folder / "gdb.sum")
-    print(f"{server}, {part}: {dict(Counter(found.values()))}, {time.monotonic() - started:.0f} s", flush=True)
-    return found
+    counts = Counter(result for by_name in found.values() for result in by_name.values())
+    print(f"{server}, {board}, {files[0]}...: {dict(counts)}, {time.monotonic() - started:.0f} s", flush=True)
+    return {file: found.get(file, {}) for file in files}
 
 
 def _site(suite: Path) -> str:
@@ -102,15 +110,16 @@ def _site(suite: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def results(summary: Path) -> Results:
-    """By name, what became of each test; a name that comes again gets a number."""
-    found: Results = {}
+def results(summary: Path) -> dict[str, Results]:
+    """By file and name, what became of each test; a name that comes again gets a number."""
+    found: dict[str, Results] = {}
     seen: Counter[str] = Counter()
     text = summary.read_text(encoding="utf-8", errors="replace")
     pattern = r"^(PASS|FAIL|KFAIL|XFAIL|UNRESOLVED|UNTESTED|UNSUPPORTED|KPASS|XPASS): (.*)$"
     for result, name in re.findall(pattern, text, re.MULTILINE):
         seen[name] += 1
-        found[name if seen[name] == 1 else f"{name} #{seen[name]}"] = result
+        by_name = found.setdefault(name.split(":")[0], {})
+        by_name[name if seen[name] == 1 else f"{name} #{seen[name]}"] = result
     return found
 
 
@@ -124,20 +133,35 @@ def reason(name: str) -> str:
     return next((words for pattern, words in REASONS if re.search(pattern, name)), "")
 
 
-def section(stored: Mapping[str, Mapping[str, Results]]) -> str:
-    """The page's text: a table of the parts, then each missing test with its reason."""
+Stored = dict[str, dict[str, Results]]
+"""Of one board: by server and file, the results."""
+
+
+def together(stored: Stored, files: Iterable[str]) -> tuple[Results, Results]:
+    """Ours and the peer's results of those of the files that both have run."""
+    ours, peer = stored.get(OURS, {}), stored.get(PEER, {})
+    both = [file for file in files if file in ours and file in peer]
+    return tuple({name: one for file in both for name, one in side[file].items()} for side in (ours, peer))  # type: ignore[return-value]
+
+
+def section(boards: Mapping[str, Stored], sources: Path) -> str:
+    """The page's text: for each board a table of the parts, then each missing test with its reason."""
     lines = ["gdb 13.1's test suite (`scripts/peer_suites gdb`), the peer is gdbserver 13.1.", ""]
-    lines += ["| part | gdbserver passes | this server passes | missing | but for non-stop mode |"]
-    lines += ["| --- | ---: | ---: | ---: | ---: |"]
-    lists: list[str] = []
-    for part, by_server in stored.items():
-        ours, peer = by_server.get(OURS, {}), by_server.get(PEER, {})
-        lost = missing(ours, peer)
-        others = [name for name in lost if reason(name) != NON_STOP]
-        counts = [Counter(one.values())["PASS"] for one in (peer, ours)]
-        lines.append(f"| {part} | {counts[0]} | {counts[1]} | {len(lost)} | {len(others)} |")
-        lists += [f"\n### {part}: what only gdbserver passes\n", *_grouped(lost)]
-    return "\n".join([*lines, *lists])
+    for board, stored in boards.items():
+        lines += [f"### Board {board}", "", "| part | gdbserver passes | this server passes | missing | % |"]
+        lines += ["| --- | ---: | ---: | ---: | ---: |"]
+        lists: list[str] = []
+        for part in PARTS:
+            ours, peer = together(stored, files_of(sources, part))
+            if not peer:
+                continue
+            lost = missing(ours, peer)
+            counts = [Counter(one.values())["PASS"] for one in (peer, ours)]
+            share = 100 * (1 - len(lost) / counts[0]) if counts[0] else 100
+            lines.append(f"| {part} | {counts[0]} | {counts[1]} | {len(lost)} | {share:.2f} |")
+            lists += [f"{part}: what only gdbserver passes:\n", *_grouped(lost), ""]
+        lines += ["", *lists]
+    return "\n".join(lines)
 
 
 def _grouped(names: Iterable[str]) -> list[str]:
@@ -162,13 +186,33 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     """The options."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="peer_suites gdb", description=__doc__, formatter_class=form)
-    parser.add_argument("--sources", type=Path, help="the unpacked folder gdb-13.1")
+    parser.add_argument("--sources", type=Path, required=True, help="the unpacked folder gdb-13.1")
     parser.add_argument("--work", type=Path, default=Path("peer-suites-gdb"), help="a folder for what the suite writes")
     parser.add_argument("--part", action="append", choices=PARTS, help="which tests; may be given again")
-    parser.add_argument("--board", choices=BOARDS, default=BOARDS[0])
+    parser.add_argument("--board", action="append", choices=BOARDS, help=f"{BOARDS[0]} if none is given")
     parser.add_argument("--server", choices=(OURS, PEER), action="append", help="only this one")
+    parser.add_argument("--go-on", action="store_true", help="leave out the files whose results --work has")
     parser.add_argument("--page", action="store_true", help="write docs/conformance.md from all results in --work")
     return parser.parse_args(words)
+
+
+def chunks(files: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The files in small portions: what has been run is kept when a run is broken off."""
+    return (files[start : start + CHUNK_FILES] for start in range(0, len(files), CHUNK_FILES))
+
+
+def run_parts(options: argparse.Namespace, work: Path, board: str) -> Stored:
+    """Run what the options say on one board; gives all its results, older ones too."""
+    path = work / f"results-{board}.json"
+    stored: Stored = json.loads(path.read_text()) if path.exists() else {}
+    wanted = list(dict.fromkeys(file for part in options.part or () for file in files_of(options.sources, part)))
+    for server in options.server or (PEER, OURS):
+        of_server = stored.setdefault(server, {})
+        left = [file for file in wanted if not options.go_on or file not in of_server]
+        for files in chunks(left):
+            of_server.update(run(options.sources, work, server, board, files))
+            path.write_text(json.dumps(stored, indent=1))
+    return stored
 
 
 def main(words: Sequence[str]) -> int:
@@ -176,21 +220,14 @@ def main(words: Sequence[str]) -> int:
     options = arguments(words)
     work: Path = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    path = work / f"results-{options.board}.json"
-    stored: dict[str, dict[str, Results]] = json.loads(path.read_text()) if path.exists() else {}
-    for part in options.part or ():
-        if options.sources is None:
-            print(__doc__, file=sys.stderr)
-            return 2
-        for server in options.server or (PEER, OURS):
-            stored.setdefault(part, {})[server] = run(options.sources, work, server, options.board, part)
-            path.write_text(json.dumps(stored, indent=1))
+    boards = {board: run_parts(options, work, board) for board in options.board or BOARDS[:1]}
     lost = 0
-    for part, by_server in stored.items():
-        if {OURS, PEER} <= by_server.keys():
-            print(f"{part}: passed by the peer alone:")
-            show(by_server[OURS], by_server[PEER])
-            lost += len(missing(by_server[OURS], by_server[PEER]))
+    for board, stored in boards.items():
+        for part in options.part or PARTS:
+            ours, peer = together(stored, files_of(options.sources, part))
+            print(f"{board}, {part}: passed by the peer alone:")
+            show(ours, peer)
+            lost += len(missing(ours, peer))
     if options.page:
-        replace_section("gdb", section(stored))
+        replace_section("gdb", section(boards, options.sources))
     return int(lost > 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,8 @@ def test_a_client_debugs_a_recording(
 ) -> None:
     """There is no target: what the client sees comes from the file."""
     require_client(kind.name)
+    if kind is GDB and os.environ.get("PYDBGSERVER_E2E_GDB"):
+        pytest.skip("the recording is one of Debian's gdb 13; another gdb asks for other things")
     server = listening("replay", CORPUS / f"{kind.name}-pydbgserver-step.rsp", "--client", "127.0.0.1:0")
     client = Client(kind, servers.find(kind.executables) or kind.name, tmp_path, program("loop"))
     try:
