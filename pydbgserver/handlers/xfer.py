@@ -177,10 +177,10 @@ def libraries(session: Session, annex: str) -> bytes:
     main, entries = capability.libraries()
     options = _annex_options(annex)
     start = options.get("start", 0)
-    if options.get("lmid") and any(one.namespace for one in entries):
-        entries = [one for one in entries if one.namespace == options["lmid"]]
     if start:
         entries = _from_entry(entries, start, options.get("prev"), main)
+    elif options.get("lmid"):
+        entries = [one for one in entries if one.namespace == options["lmid"]]
     # lldb 19 takes main-lm for the place of the pointer to r_debug (ProcessGDBRemote::GetImageInfoAddress), reads the
     # load bias there and never sees another library of a position independent program; lldb-server leaves it out.
     head = f' main-lm="{main:#x}"' if main and not start and not session.dialect.is_lldb else ""
@@ -189,12 +189,18 @@ def libraries(session: Session, annex: str) -> bytes:
 
 
 def _from_entry(entries: Sequence[LoadedLibrary], start: int, prev: int | None, main: int) -> Sequence[LoadedLibrary]:
-    maps = [one.link_map for one in entries]
+    """The entries of one namespace, that of `start`, from there on. Its first entry comes after nothing; in the main
+    one that is the program's own, which is never listed."""
+    first = entries[0].namespace if entries else 0
+    namespace = next((one.namespace for one in entries if one.link_map == start), first)
+    listed = [one for one in entries if one.namespace == namespace]
+    maps = [*([main] if namespace == first else []), *(one.link_map for one in listed)]
     if start not in maps:
         return ()
     index = maps.index(start)
-    before = maps[index - 1] if index else main
-    return entries[index:] if prev in (None, before) else ()
+    if prev not in (None, maps[index - 1] if index else 0):
+        return ()
+    return listed[max(0, index - (len(maps) - len(listed))) :]
 
 
 def _library_line(library: LoadedLibrary, *, namespace: bool) -> str:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import struct
 import subprocess
 from pathlib import Path
@@ -14,9 +15,9 @@ import pytest
 
 from pydbgserver.arch.tdesc import target_xml
 from pydbgserver.handlers.modules import build_id
-from pydbgserver.target.capabilities import ExecFile
+from pydbgserver.target.capabilities import ExecFile, LoadedLibrary
 from pydbgserver.target.files import Files
-from pydbgserver.testing.capabilities import AUXV, LIBRARY, MAIN_LINK_MAP
+from pydbgserver.testing.capabilities import AUXV, LIBRARY, MAIN_LINK_MAP, SimSharedLibraries
 from pydbgserver.testing.sim import SimProcess
 from tests.sim.conversation import PID, Conversation, fields, gdb, lldb
 
@@ -89,6 +90,30 @@ def test_libraries() -> None:
     assert "<library name" not in whole(talk, "libraries-svr4", "lmid=5").decode()
     assert "<library name" in whole(talk, "libraries-svr4", f"lmid={LIBRARY.namespace:x}").decode()
     assert talk.ask("qXfer:libraries-svr4:read:start=x:0,10").startswith("E")
+
+
+def test_libraries_of_one_namespace_from_an_entry_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As gdbserver 13 answers the same."""
+    main, entries = 1, [LoadedLibrary("", lm, 0, 0, 0xA if lm < 5 else 0xB) for lm in (2, 3, 4, 5, 6)]
+    monkeypatch.setattr(SimSharedLibraries, "libraries", lambda self: (main, entries))
+    talk = gdb()
+    expected = {
+        "start=2;prev=1;": [2, 3, 4],
+        "start=3;prev=2;lmid=a;": [3, 4],
+        "start=5;prev=0;lmid=b;": [5, 6],
+        "start=5;prev=0;": [5, 6],
+        "start=6;prev=5;lmid=b;": [6],
+        "start=6;prev=2;lmid=b;": [],
+        "start=5;prev=4;": [],
+        "start=1;prev=0;": [2, 3, 4],
+        "start=99;prev=0;": [],
+        "lmid=b;": [5, 6],
+        "prev=1;": [2, 3, 4, 5, 6],
+        "what=1;start=4;": [4],
+    }
+    for annex, maps in expected.items():
+        xml = whole(talk, "libraries-svr4", annex).decode()
+        assert [int(lm) for lm in re.findall('lm="0x([0-9])"', xml)] == maps, annex
 
 
 def test_siginfo() -> None:
