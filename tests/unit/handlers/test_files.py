@@ -113,7 +113,7 @@ def test_libraries_of_one_namespace_from_an_entry_on(monkeypatch: pytest.MonkeyP
     }
     for annex, maps in expected.items():
         xml = whole(talk, "libraries-svr4", annex).decode()
-        assert [int(lm) for lm in re.findall('lm="0x([0-9])"', xml)] == maps, annex
+        assert [int(lm) for lm in re.findall(' lm="0x([0-9])"', xml)] == maps, annex
 
 
 def test_siginfo() -> None:
