@@ -117,6 +117,8 @@ static void handle_signal(struct thread *thread, int signal) {
         go_on(thread);
         return;
     }
+    if (is_trap_fault(thread, signal))
+        thread->stop_signal = 0; /* the trap's doing: a detach must not hand it on */
     record_event(thread, LINUX_STOP_SIGNAL, signal, 0);
 }
 

@@ -437,6 +437,24 @@ TEST(detach_delivers_the_last_signal) {
     expect_empty();
 }
 
+/* gdb has called functions return to a trap on the stack, which faults, and then puts the registers back. */
+TEST(detach_does_not_deliver_the_fault_of_a_trap) {
+    attach_to(1, "S");
+    plant(PID, CHILD);
+    RESUME_ALL();
+    expect_nothing();
+    task(PID)->registers.rip = CHILD;
+    send_signal(PID, SIGSEGV, 0);
+    expect_only(PID, LINUX_STOP_SIGNAL, SIGSEGV);
+    struct user_regs_struct before = task(PID)->registers;
+    before.rip = START;
+    CHECK_EQ(linux_write_regset(PID, 1, (const uint8_t *)&before, sizeof before), sizeof before);
+    CHECK_EQ(linux_remove_trap(PID, CHILD), 1);
+    CHECK_EQ(linux_detach(PID, 0), 0);
+    CHECK_EQ(delivered(PID, SIGSEGV), 0);
+    expect_empty();
+}
+
 TEST(detach_while_running_rewinds_a_hit) {
     attach_to(2, "S");
     plant(PID, CHILD);
