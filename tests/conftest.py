@@ -11,3 +11,11 @@ from tests.programs import Programs
 def program(tmp_path_factory: pytest.TempPathFactory) -> Programs:
     """``program("name")``: the path of the test program `name`, compiled when first asked for."""
     return Programs(tmp_path_factory.mktemp("programs"))
+
+
+@pytest.fixture
+def narrow_programs(program: Programs) -> Programs:
+    """The same, where programs of 32 bits can be built (names that end in "-32")."""
+    if not program.has_narrow():
+        pytest.skip("gcc -m32 does not work here (packages gcc-multilib and g++-multilib)")
+    return program

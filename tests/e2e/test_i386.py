@@ -31,9 +31,9 @@ EVERYDAY: list[Case] = [
 
 
 @pytest.fixture
-def narrow(debug: Debug, program: Programs, monkeypatch: pytest.MonkeyPatch) -> Debug:
+def narrow(debug: Debug, narrow_programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Debug:
     """Sessions with programs that are all built for i386."""
-    monkeypatch.setattr(debug, "program", lambda name: program(name + NARROW))
+    monkeypatch.setattr(debug, "program", lambda name: narrow_programs(name + NARROW))
     return debug
 
 
@@ -108,6 +108,7 @@ def test_attach_and_a_call_while_in_the_kernel(narrow: Debug, kind: ClientKind) 
 
 
 @pytest.mark.parametrize(("first", "second"), [("exec", "loop-32"), ("exec-32", "loop")])
+@pytest.mark.usefixtures("narrow_programs")
 def test_exec_with_a_change_of_architecture(debug: Debug, kind: ClientKind, first: str, second: str) -> None:
     """lldb-server goes on with the registers of the program before."""
     if with_peers() and kind.name == "lldb":

@@ -50,9 +50,9 @@ EVERYDAY: list[Case] = [
 
 
 @pytest.fixture
-def narrow(program: Programs) -> Iterator[Debuggees]:
+def narrow(narrow_programs: Programs) -> Iterator[Debuggees]:
     """Debuggees that are all 32-bit programs."""
-    made = Debuggees(lambda name: program(name + NARROW))
+    made = Debuggees(lambda name: narrow_programs(name + NARROW))
     yield made
     made.close()
 
@@ -166,6 +166,7 @@ def test_caught_calls_have_the_numbers_of_the_32_bit_table(narrow: Debuggees) ->
 
 
 @pytest.mark.parametrize(("first", "second"), [("exec", "loop-32"), ("exec-32", "loop")])
+@pytest.mark.usefixtures("narrow_programs")
 def test_exec_with_a_change_of_architecture(debuggees: Debuggees, first: str, second: str) -> None:
     other = debuggees.programs(second)
     target = debuggees.launch(first, str(other), "3")

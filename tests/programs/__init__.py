@@ -36,6 +36,14 @@ class Programs:
             self._built[name] = self._compile(name)
         return self._built[name]
 
+    def has_narrow(self) -> bool:
+        """Whether programs can be built for i386 here (Debian: gcc-multilib, g++-multilib)."""
+        try:
+            self(f"exit_code{NARROW}")
+        except RuntimeError:
+            return False
+        return True
+
     def _compile(self, name: str) -> Path:
         source = source_of(name)
         shared = name in SHARED_LIBRARIES
