@@ -10,7 +10,7 @@ CPUID leaf 0DH.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydbgserver.arch.regset import Component, RegSet
 
@@ -58,6 +58,10 @@ class XsaveLayout:
                 found[component] = (offset, size)
         end = max((offset + size for offset, size in found.values()), default=_LEGACY_SIZE)
         return cls(mask, max(enabled_size, end), found)
+
+    def plain(self) -> XsaveLayout:
+        """The same area with x87 and SSE alone."""
+        return replace(self, xcr0=self.xcr0 & (1 << X87 | 1 << SSE), components={})
 
     def has(self, *numbers: int) -> bool:
         """Whether all these components are enabled."""

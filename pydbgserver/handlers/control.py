@@ -22,7 +22,12 @@ def supported(session: Session, offered: str | None, more: str | None) -> str:
     options.report_forks = "fork" in dialect.events
     options.report_vforks = "vfork" in dialect.events
     options.report_execs = dialect.is_lldb or "exec" in dialect.events
+    # A gdb built without expat, or told not to read descriptions, does not say which it could read.
+    plain_registers = dialect.is_gdb and not any(item.startswith("xmlRegisters=") for item in items)
     session.options_changed = True
+    if plain_registers is not options.plain_registers:
+        options.plain_registers = plain_registers
+        session.apply_options()
     return features.advertise(dialect, items, REGISTRY.features())
 
 

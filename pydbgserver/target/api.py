@@ -264,5 +264,7 @@ class RunOptions:
     """By pid: the caught system call numbers, None for all of them."""
     ignored_exceptions: frozenset[int] = frozenset()
     """Values of `Backend.exception_types`: they become signals at once, without a stop."""
+    plain_registers: bool = False
+    """The client reads no target descriptions: it takes for granted the registers that every such CPU has."""
     unattended: bool = False
     """No client is connected: pass every signal, report nothing but exits."""

@@ -192,3 +192,18 @@ def test_interrupt_of_a_busy_loop(narrow: Debuggees) -> None:
     assert target.interrupt() == [Interrupted(target.pid, target.pid)]
     assert target.process.arch.name == "i386"
     assert target.run(STEP) == [StepDone(target.pid, target.pid)]
+
+
+@pytest.mark.parametrize("name", ["loop", "exec"])
+@pytest.mark.usefixtures("narrow_programs")
+def test_registers_for_a_client_without_descriptions(debuggees: Debuggees, name: str) -> None:
+    """core, SSE and Linux, with 64 bits segments too: what gdb has without target.xml, whatever the CPU has."""
+    sizes = {"i386": 312, "amd64": 560}
+    target = debuggees.launch(name, str(debuggees.programs("loop-32")), "3")
+    debuggees.backend.set_options(RunOptions(plain_registers=True))
+    assert len(registers.read_block(target.process, target.pid)) == sizes["amd64"]
+    if name == "exec":
+        assert isinstance(target.run()[0], Execed)
+        assert len(registers.read_block(target.process, target.pid)) == sizes["i386"]
+    debuggees.backend.set_options(RunOptions())
+    assert len(registers.read_block(target.process, target.pid)) == target.process.arch.block_size > sizes["i386"]

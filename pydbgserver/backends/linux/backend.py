@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from pydbgserver import logs
+from pydbgserver.arch.model import Arch
 from pydbgserver.backends.linux import host, ptrace_log, spawn, tracer
 from pydbgserver.backends.linux.decode import stop_event
 from pydbgserver.backends.linux.process import LinuxProcess
@@ -42,6 +43,7 @@ class LinuxBackend(Backend):
         self._logging = ptrace_log.follow()
         self._caught: dict[int, frozenset[int] | None] = {}
         """What the tracer was told last of the system calls to catch; the options may be the same object each time."""
+        self._plain_registers = False
         tracer.configure(self._options)
         # On one processor a spinning tracer only keeps the target from running.
         self._spin_us = SPIN_US if len(os.sched_getaffinity(0)) > 1 else 0
@@ -62,7 +64,7 @@ class LinuxBackend(Backend):
 
     def _add(self, pid: int, *, attached: bool, terminal: int = -1) -> LinuxProcess:
         try:
-            arch = describe_cpu(next(iter(tracer.threads(pid)), pid))
+            arch = self._describe(next(iter(tracer.threads(pid)), pid))
         except DebugError:
             tracer.detach(pid)
             raise
@@ -70,6 +72,9 @@ class LinuxBackend(Backend):
         process.on_gone = self._remove  # type: ignore[method-assign]
         self.processes[pid] = process
         return process
+
+    def _describe(self, pid: int) -> Arch:
+        return describe_cpu(pid, plain=self._plain_registers)
 
     def _remove(self, pid: int) -> None:
         process = self.processes.pop(pid, None)
@@ -103,7 +108,7 @@ class LinuxBackend(Backend):
         elif isinstance(event, Forked):
             self._add(event.child_pid, attached=process.attached).ever_resumed = True
         elif isinstance(event, Execed):
-            process.execed(describe_cpu(process.proc_id()))
+            process.execed(self._describe(process.proc_id()))
         return event
 
     def interrupt(self) -> None:
@@ -124,6 +129,10 @@ class LinuxBackend(Backend):
                 tracer.catch_syscalls(pid, caught)
         self._caught = dict(options.catch_syscalls)
         self._options = options
+        if options.plain_registers is not self._plain_registers:
+            self._plain_registers = options.plain_registers
+            for process in self.processes.values():
+                process.arch = self._describe(process.proc_id())
         tracer.configure(options)
         if leaving:
             self._tidy()

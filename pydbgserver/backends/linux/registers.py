@@ -20,16 +20,18 @@ _DESCRIPTIONS: dict[Machine, Callable[[XsaveLayout], Arch]] = {
 
 
 @cache
-def _described(program: Machine) -> Arch:
-    return _DESCRIPTIONS[program](XsaveLayout.from_cpuid(tracer.cpuid))
+def _described(program: Machine, plain: bool) -> Arch:
+    layout = XsaveLayout.from_cpuid(tracer.cpuid)
+    return _DESCRIPTIONS[program](layout.plain() if plain else layout)
 
 
-def describe_cpu(pid: int) -> Arch:
-    """The CPU description of process `pid`; raises `AttachError` for a program that this machine has none for."""
+def describe_cpu(pid: int, *, plain: bool = False) -> Arch:
+    """The CPU description of process `pid`; `plain`: with the registers alone that every such CPU has. Raises
+    `AttachError` for a program that this machine has none for."""
     program = machine(pid)
     if program is None:
         procfs.status(pid)
-        return _described(Machine(ELFCLASS64, EM_X86_64))
+        return _described(Machine(ELFCLASS64, EM_X86_64), plain)
     if program not in _DESCRIPTIONS:
         raise AttachError(f"{procfs.exec_file(pid)} is a program for another CPU (ELF machine {program.machine})", 8)
-    return _described(program)
+    return _described(program, plain)

@@ -109,3 +109,11 @@ def test_lldb_hears_of_an_exec_without_offering_it() -> None:
 )
 def test_what_is_left_out_is_empty(packet: str) -> None:
     assert gdb().ask(packet) == ""
+
+
+def test_a_gdb_that_reads_no_descriptions_gets_the_registers_it_takes_for_granted() -> None:
+    talk = Conversation(SimProcess(PID), before=["qSupported:swbreak+;vContSupported+"])
+    assert talk.backend.options.plain_registers
+    talk.ask(GDB13)
+    assert not talk.backend.options.plain_registers
+    assert not lldb().backend.options.plain_registers
