@@ -163,6 +163,16 @@ static void handle_breakpoint(struct thread *thread) {
     }
 }
 
+/* A trap in memory that is not executable (gdb plants the one at which a called function returns on the stack) stops
+ * its thread before it is executed. On other systems clients take the SIGSEGV for it; a protection failure is SIGBUS. */
+static bool faults_at_trap(struct thread *thread) {
+    const struct exception *message = &thread->message;
+    uint64_t pc = thread_pc(thread);
+    const struct trap *trap = find_trap(thread->process, pc);
+    return message->type == EXC_BAD_ACCESS && message->code_count == 2 && (uint64_t)message->codes[1] == pc && trap &&
+           trap->planted;
+}
+
 /* --- messages --------------------------------------------------------------------------- */
 
 /* An exec makes a new task; the message about it is the first sign. The old one is dead by then. */
@@ -212,6 +222,8 @@ void handle_message(const struct exception *message) {
         answer(thread, exception_signal(message));
     else if (message->type == EXC_BREAKPOINT)
         handle_breakpoint(thread);
+    else if (faults_at_trap(thread))
+        stop_at_trap(thread, thread_pc(thread), MACH_STOP_BREAKPOINT, 0);
     else
         record_event(thread, MACH_STOP_EXCEPTION, exception_signal(message), 0);
 }

@@ -20,12 +20,6 @@ static void fill_exception(mach_stop *stop, const struct exception *message) {
         stop->codes[i] = (uint64_t)message->codes[i];
 }
 
-/* arm64 debugservers tell the slot as a third code (there is no other way for a client to know). */
-static void add_slot(mach_stop *stop, uint64_t slot) {
-    if (cpu_watch_before_access() && stop->code_count == 2)
-        stop->codes[stop->code_count++] = slot;
-}
-
 static void fill(mach_stop *stop, struct thread *thread, const struct event *event) {
     memset(stop, 0, sizeof *stop);
     stop->pid = thread->process->pid;
@@ -35,8 +29,8 @@ static void fill(mach_stop *stop, struct thread *thread, const struct event *eve
     stop->value = event->value;
     if (thread->unanswered)
         fill_exception(stop, &thread->message);
-    if (event->kind == MACH_STOP_HARDWARE)
-        add_slot(stop, event->value);
+    if (event->kind == MACH_STOP_HARDWARE && thread->hit_slot)
+        stop->codes[stop->code_count++] = event->value; /* which watchpoint: a client cannot know otherwise */
     int size = mach_read_state((int64_t)thread->tid, cpu_general_flavor, stop->registers, sizeof stop->registers);
     stop->registers_size = size > 0 ? size : 0;
     stop->pc = size > 0 ? cpu_pc(stop->registers) : 0;

@@ -18,8 +18,9 @@ NATIVE = ROOT / "native"
 def _stale(built: Path) -> bool:
     if not built.exists():
         return True
-    folders = (NATIVE / "cdef", NATIVE / "include", NATIVE / "macos_sim")
-    sources = [*NATIVE.glob("mach_*.c"), *(path for folder in folders for path in folder.rglob("*.[ch]"))]
+    sources = [*NATIVE.glob("*.c"), *NATIVE.glob("*.py")]
+    for folder in ("cdef", "include", "macos_sim", "macos_compat"):
+        sources.extend((NATIVE / folder).rglob("*.[ch]"))
     return max(path.stat().st_mtime for path in sources) > built.stat().st_mtime
 
 
@@ -30,6 +31,20 @@ def macos_sim() -> Path:
     if _stale(built):
         command = [sys.executable, str(NATIVE / "build.py"), "--macos-sim"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+    return built
+
+
+@pytest.fixture(scope="session")
+def mac_extensions() -> dict[str, Path]:
+    """The extension as zig builds it for both Macs, by architecture."""
+    pytest.importorskip("ziglang", reason="zig builds for macOS: pip install '.[macos-test]'")
+    folder = ROOT / "build" / "cross"
+    platforms = {arch: f"macosx_11_0_{arch}" for arch in ("x86_64", "arm64")}
+    built = {arch: folder / platform / "_native.abi3.so" for arch, platform in platforms.items()}
+    if any(_stale(path) for path in built.values()):
+        command = [sys.executable, str(NATIVE / "cross.py"), str(folder), *platforms.values()]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stderr
     return built
 

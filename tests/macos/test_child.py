@@ -16,7 +16,7 @@ from tests.programs import Programs
 
 pytestmark = pytest.mark.usefixtures("no_leak")
 THREAD_STATE, DEBUG_STATE = 4, 11
-RIP = 128
+RIP, RSP = 128, 56
 DARWIN_USR1, DARWIN_USR2, DARWIN_STOP = 30, 31, 17
 SOFT_SIGNAL = 0x10003
 INT3 = b"\xcc"
@@ -219,6 +219,19 @@ def test_a_protected_page_is_a_bus_error(calls: MachCalls, launch: Launch) -> No
     launch("segfault", "write")
     stop = only(calls.run())
     assert (stop.signal, stop.exception, stop.codes[0]) == (10, 1, 2)
+
+
+def test_a_trap_on_the_stack_is_a_breakpoint(calls: MachCalls, launch: Launch) -> None:
+    """gdb lets functions that it calls return there."""
+    pid = launch("exit_code")
+    state = bytearray(calls.state(pid, THREAD_STATE, 168))
+    (stack,) = struct.unpack_from("<Q", state, RSP)
+    address = stack - 64
+    calls.check(calls.lib.mach_insert_trap(pid, address, INT3, 1, 1))
+    struct.pack_into("<Q", state, RIP, address)
+    assert calls.lib.mach_write_state(pid, THREAD_STATE, bytes(state), len(state)) == len(state)
+    stop = only(calls.run())
+    assert (stop.kind, stop.signal, stop.pc, stop.exception) == (calls.lib.MACH_STOP_BREAKPOINT, 5, address, 1)
 
 
 def test_threads_are_listed_held_and_stepped_alone(calls: MachCalls, launch: Launch, program: Programs) -> None:
