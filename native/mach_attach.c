@@ -7,7 +7,7 @@
 
 #include "mach_tracer.h"
 
-enum { STOP_BUDGET_US = 5000000, STEP_US = 100000, TASK_ATTEMPTS = 3 };
+enum { STOP_BUDGET_US = 5000000, STEP_US = 100000, NUDGE_US = 500000, TASK_ATTEMPTS = 3 };
 
 static int64_t now_us(void) {
     struct timespec time;
@@ -60,12 +60,25 @@ static struct thread *signalled(struct process *process) {
     return NULL;
 }
 
+/* Nothing has come of the SIGSTOP: either the task is still suspended, or job control had stopped the process before,
+ * which takes no SIGSTOP and tells of a SIGCONT. */
+static void nudge(struct process *process) {
+    resume_task(process);
+    kill(process->pid, DARWIN_SIGCONT);
+}
+
 /* Until the process tells of a signal; that is SIGSTOP, unless another came first. */
 int await_stop(struct process *process) {
-    int64_t end = now_us() + STOP_BUDGET_US;
+    int64_t start = now_us();
+    bool nudged = false;
     process->settling = true;
-    while (!process->dead && !signalled(process) && now_us() < end)
+    while (!process->dead && !signalled(process) && now_us() - start < STOP_BUDGET_US) {
         collect(STEP_US);
+        if (!nudged && !signalled(process) && now_us() - start > NUDGE_US) {
+            nudge(process);
+            nudged = true;
+        }
+    }
     process->settling = false;
     if (process->dead)
         return -ESRCH;
@@ -79,9 +92,11 @@ int await_stop(struct process *process) {
 
 /* The stop was our own doing: nothing of it is reported, and it goes when its thread goes on. */
 static void swallow_stop(struct process *process) {
-    for EACH_THREAD (thread, process)
-        if (thread->event.signal == DARWIN_SIGSTOP && thread->event.kind == MACH_STOP_SIGNAL)
+    for EACH_THREAD (thread, process) {
+        bool ours = thread->event.signal == DARWIN_SIGSTOP || thread->event.signal == DARWIN_SIGCONT;
+        if (ours && thread->event.kind == MACH_STOP_SIGNAL)
             thread->event.kind = 0;
+    }
 }
 
 static int count_threads(const struct process *process) {
@@ -131,16 +146,13 @@ static int reach_signal_stop(struct process *process) {
         hold_thread(thread, false);
     }
     process->settling = true;
-    if (process->suspended && task_resume(process->task) == KERN_SUCCESS)
-        process->suspended = false;
+    resume_task(process);
     return await_stop(process);
 }
 
 static void forget_steps(struct process *process) {
     for EACH_THREAD (thread, process) {
         set_step(thread, false);
-        if (thread->event.kind == MACH_STOP_SIGNAL && thread->event.signal != DARWIN_SIGSTOP)
-            thread->deliver = thread->event.signal;
         hold_thread(thread, false);
     }
 }
@@ -190,9 +202,7 @@ int mach_kill(int pid) {
         hold_thread(thread, false);
     }
     answer_all(process);
-    if (process->suspended)
-        task_resume(process->task);
-    process->suspended = false;
+    resume_task(process);
     if (!await_end(process, STOP_BUDGET_US / 2)) {
         kill(pid, DARWIN_SIGKILL);
         if (!await_end(process, STOP_BUDGET_US / 2))

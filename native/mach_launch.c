@@ -87,8 +87,7 @@ static int run_to_next_stop(struct process *process) {
         answer(thread, thread->deliver);
         thread->deliver = 0;
     }
-    if (process->suspended && task_resume(process->task) == KERN_SUCCESS)
-        process->suspended = false;
+    resume_task(process);
     return await_stop(process);
 }
 

@@ -24,6 +24,27 @@ void suspend_process(struct process *process) {
     process->suspended = code == KERN_SUCCESS;
 }
 
+static int suspend_count(task_t task) {
+    mach_task_basic_info_data_t info;
+    mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
+    kern_return_t code = task_info(task, MACH_TASK_BASIC_INFO, (task_info_t)&info, &count);
+    return code == KERN_SUCCESS ? info.suspend_count : 0;
+}
+
+/* Our own suspension, and whatever else holds the task: that of a program started suspended outlives an exec, after
+ * which debugserver resumes twice. */
+void resume_task(struct process *process) {
+    enum { OTHERS = 4 };
+    for (int i = 0; i < OTHERS && (process->suspended || suspend_count(process->task) > 0); i++) {
+        kern_return_t code = task_resume(process->task);
+        if (code != KERN_SUCCESS) {
+            log_call(code, "task_resume(task=%#x)", process->task);
+            return;
+        }
+        process->suspended = false;
+    }
+}
+
 /* --- off a trap ------------------------------------------------------------------------ */
 
 static bool has_to_step_over(struct thread *thread) {
@@ -98,12 +119,8 @@ void run_process(struct process *process) {
     else
         for EACH_THREAD (thread, process)
             run_thread(thread);
-    if (!process->suspended)
-        return;
-    kern_return_t code = task_resume(process->task);
-    if (code != KERN_SUCCESS)
-        log_call(code, "task_resume(task=%#x)", process->task);
-    process->suspended = false;
+    if (process->suspended)
+        resume_task(process);
 }
 
 /* --- stopping ------------------------------------------------------------------------------ */

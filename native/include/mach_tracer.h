@@ -16,7 +16,7 @@
 
 /* Darwin's numbers (sys/signal.h), which are not those of the system the simulation runs on. */
 enum { DARWIN_SIGILL = 4, DARWIN_SIGTRAP = 5, DARWIN_SIGFPE = 8, DARWIN_SIGKILL = 9, DARWIN_SIGBUS = 10,
-       DARWIN_SIGSEGV = 11, DARWIN_SIGSYS = 12, DARWIN_SIGSTOP = 17 };
+       DARWIN_SIGSEGV = 11, DARWIN_SIGSYS = 12, DARWIN_SIGSTOP = 17, DARWIN_SIGCONT = 19 };
 
 #define SLOT_COUNT 16 /* debug registers of one kind; arm64 has at most 16 */
 
@@ -210,6 +210,7 @@ bool have_news(void);
 
 /* mach_run.c */
 void suspend_process(struct process *process);
+void resume_task(struct process *process);
 void run_process(struct process *process);
 void hold_thread(struct thread *thread, bool hold);
 void stop_all(void);

@@ -89,7 +89,7 @@ void sim_raise(struct sim_thread *thread, int exception, int code_count, int64_t
         unhandled(thread);
         return;
     }
-    thread->task->signal_stop |= is_soft(thread);
+    thread->signal_stop = is_soft(thread);
     post(thread, port);
 }
 

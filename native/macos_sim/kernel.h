@@ -22,6 +22,7 @@ struct sim_thread {
     bool stopped;       /* in a ptrace stop */
     bool group_stopped; /* by job control */
     bool in_exception;  /* unanswered */
+    bool signal_stop;   /* since a soft signal it has not run: the process is in SSTOP */
     int exception, code_count;
     int64_t codes[2];
     int deliver; /* the signal, in Linux's number, with which it goes on */
@@ -47,7 +48,6 @@ struct sim_task {
     int suspend_count;
     bool start_suspended; /* by posix_spawn */
     bool traced;          /* PT_ATTACHEXC */
-    bool signal_stop;     /* SSTOP: a soft signal is, or was a moment ago, unanswered */
     bool detaching;
     bool fresh;           /* since an exec: no image is listed */
     bool exited;

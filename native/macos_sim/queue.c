@@ -130,10 +130,17 @@ static int attach(struct sim_task *task) {
     return 0;
 }
 
+static bool in_signal_stop(const struct sim_task *task) {
+    for (const struct sim_thread *thread = task->threads; thread; thread = thread->next)
+        if (thread->signal_stop)
+            return true;
+    return false;
+}
+
 /* Sets the signal with which the thread goes on from its soft signal. */
 static int update_thread(struct sim_task *task, mach_port_name_t name, int signal) {
     struct sim_thread *thread = sim_thread_of(name);
-    errno = !thread || thread->task != task ? ESRCH : signal < 0 || signal >= 32 ? EINVAL : !task->signal_stop ? EBUSY : 0;
+    errno = !thread || thread->task != task ? ESRCH : signal < 0 || signal >= 32 ? EINVAL : !in_signal_stop(task) ? EBUSY : 0;
     if (errno)
         return -1;
     thread->deliver = signal ? sim_to_linux(signal) : 0;
@@ -141,7 +148,7 @@ static int update_thread(struct sim_task *task, mach_port_name_t name, int signa
 }
 
 static int detach(struct sim_task *task, uintptr_t address) {
-    errno = address != 1 ? ENOTSUP : !task->signal_stop ? EBUSY : 0;
+    errno = address != 1 ? ENOTSUP : !in_signal_stop(task) ? EBUSY : 0;
     if (errno)
         return -1;
     task->traced = false;

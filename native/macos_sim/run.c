@@ -25,7 +25,7 @@ void sim_settle(struct sim_thread *thread) {
     struct sim_task *task = thread->task;
     if (!thread->stopped || !may_run(thread) || task->map)
         return;
-    task->signal_stop = false;
+    thread->signal_stop = false;
     thread->stopped = false;
     int signal = thread->deliver;
     thread->deliver = 0;

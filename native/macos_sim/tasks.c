@@ -215,6 +215,10 @@ kern_return_t task_info(task_t name, task_flavor_t flavor, task_info_t info, mac
         ((task_vm_info_data_t *)info)->page_size = sim_page_size(task);
         return KERN_SUCCESS;
     }
+    if (flavor == MACH_TASK_BASIC_INFO) {
+        ((mach_task_basic_info_data_t *)info)->suspend_count = task->suspend_count;
+        return KERN_SUCCESS;
+    }
     if (flavor != TASK_DYLD_INFO)
         return KERN_INVALID_ARGUMENT;
     /* An ELF program has no dyld: only a program that has not run yet is told apart from one that has. */

@@ -205,6 +205,8 @@ class Kernel:
         return self._put(info, "QQQ", TID, 0, 0)
 
     def call_task_info(self, task: int, flavor: int, info: int, count: int, *_: int) -> int:
+        if flavor == 20:  # MACH_TASK_BASIC_INFO
+            return self._put(info + 44, "i", self.suspended[TASK])
         if flavor != 22:  # TASK_VM_INFO
             return 5
         return self._put(info, "Qii", 0, 0, self.space.page_size)

@@ -334,7 +334,7 @@ def test_written_pages_are_dirty(calls: MachCalls, launch: Launch, program: Prog
 
 
 @pytest.fixture
-def running(program: Programs) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def running(calls: MachCalls, program: Programs, no_leak: None) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a test program by itself; it has said "ready"."""
     started: list[subprocess.Popen[str]] = []
 
@@ -348,6 +348,7 @@ def running(program: Programs) -> Iterator[Callable[..., subprocess.Popen[str]]]
 
     yield start
     for process in started:
+        calls.lib.mach_kill(process.pid)  # one that a failed test has left attached
         process.kill()
         process.communicate()
 
@@ -367,6 +368,16 @@ def test_attach_stops_and_detach_lets_go(calls: MachCalls, running: Running, pro
         assert memory.read(1) != INT3
     output, _ = process.communicate("\n", timeout=20)
     assert (process.returncode, output) == (0, "")
+
+
+def test_a_process_that_job_control_has_stopped(calls: MachCalls, running: Running) -> None:
+    process = running("threads")
+    process.send_signal(signal.SIGSTOP)
+    assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    assert calls.attach(process.pid) == (6, 0)
+    assert calls.lib.mach_detach(process.pid, 0) == 0
+    process.communicate("\n", timeout=20)
+    assert process.returncode == 0
 
 
 def test_detach_while_running(calls: MachCalls, running: Running) -> None:

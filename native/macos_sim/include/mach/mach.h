@@ -124,6 +124,10 @@ typedef struct {
     natural_t rest[89];
 } task_vm_info_data_t;
 typedef struct {
+    mach_vm_size_t virtual_size, resident_size, resident_size_max;
+    integer_t times[4], policy, suspend_count;
+} mach_task_basic_info_data_t;
+typedef struct {
     mach_vm_address_t all_image_info_addr;
     mach_vm_size_t all_image_info_size;
     integer_t all_image_info_format;
@@ -142,6 +146,8 @@ extern NDR_record_t NDR_record;
 #define VM_PROT_EXECUTE 4
 #define VM_PROT_COPY 0x10
 #define VM_FLAGS_ANYWHERE 1
+#define MACH_TASK_BASIC_INFO 20
+#define MACH_TASK_BASIC_INFO_COUNT (sizeof(mach_task_basic_info_data_t) / sizeof(natural_t))
 #define TASK_DYLD_INFO 17
 #define TASK_DYLD_INFO_COUNT (sizeof(task_dyld_info_data_t) / sizeof(natural_t))
 #define TASK_VM_INFO 22
