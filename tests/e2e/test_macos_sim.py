@@ -29,8 +29,6 @@ LEFT_OUT = {
     "test_five_threads_with_thread_locals": NO_TLS,
     "test_memory_read_write_and_map": "mach_vm_read cannot read a page without permissions; see the test below",
     "test_segmentation_fault": "macOS has Mach exceptions for faults, and no siginfo; see the test below",
-    "test_stack_and_values[gdb]": "gdb lets a called function return to the stack, which may not be executed: that "
-    "gives SIGSEGV on Linux, which gdb expects, and SIGBUS on macOS",
 }
 
 for module in MODULES:
