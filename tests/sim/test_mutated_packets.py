@@ -12,7 +12,7 @@ from pydbgserver import logs
 from pydbgserver.rsp.registry import REGISTRY
 from pydbgserver.testing.sim import SimProcess
 from tests.sim import test_connect_sequences as sequences
-from tests.sim.conversation import PID, Conversation, gdb, lldb
+from tests.sim.conversation import GDB18, PID, Conversation, gdb, lldb
 
 # Nothing that a mutation could turn into a change of this machine's files.
 FILES = ("vFile:open", "vFile:unlink", "vFile:symlink")
@@ -32,6 +32,10 @@ PACKETS = sorted(
         b"qUserName:0", b"qModuleInfo:2f;61", b'jModulesInfo:[{"file":"/","triple":"x-y"}]]', b"qCRC:401000,10",
         b"qSearch:memory:401000;100;ab", b"vFile:pread:3,10,0", b"vFile:close:3", b"vFile:exists:2f", b"vFile:MD5:2f",
         b"qXfer:siginfo:write::0:abc", b"qRcmd,73746174730a", b"qRcmd,6d617073", b"I6869", b"qRegisterInfo10",
+        b"QThreadOptions;3:p64.64;0;1:p64.-1", b"qExecAndArgs", b"vFile:setfs:64", b"vFile:stat:2f", b"vFile:lstat:2f",
+        b"vFile:readlink:2f", b"vFile:fstat:3", b"qGetTLSAddr:p64.64,10,0", b"qSymbol:401000:61", b"qRcmd,66696c6573",
+        b"qXfer:libraries-svr4:read:start=1;prev=0;lmid=5;:0,100", b"qXfer:threads:read::0,40",
+        b"qXfer:osdata:read:types:0,100", b"qXfer:exec-file:read:64:0,100", b"vRun;2f61;2762",
         b"k", b"vKill;64",
     }
 )  # fmt: skip
@@ -55,7 +59,13 @@ def mutated(draw: st.DrawFn) -> bytes:
     return b"" if packet.startswith(tuple(name.encode() for name in FILES)) else packet
 
 
-@pytest.mark.parametrize("connect", [gdb, lldb, lambda: Conversation(SimProcess(PID))], ids=["gdb", "lldb", "unknown"])
+def gdb_18() -> Conversation:
+    return gdb(hello=GDB18)
+
+
+@pytest.mark.parametrize(
+    "connect", [gdb, gdb_18, lldb, lambda: Conversation(SimProcess(PID))], ids=["gdb", "gdb 18", "lldb", "unknown"]
+)
 @settings(max_examples=150, deadline=None)
 @given(packets=st.lists(mutated(), min_size=1, max_size=12))
 def test_one_reply_each_and_usable_after(connect: Callable[[], Conversation], packets: list[bytes]) -> None:
