@@ -58,7 +58,10 @@ static struct thread *running_thread(struct process *process) {
 /* Stops every thread of one process; what they stop for is kept for the next resume. */
 static void stop_process(struct process *process) {
     struct thread *thread;
-    tracer.stopping = true;
+    if (tracer.scope == LINUX_SCOPE_ALL)
+        tracer.stopping = true;
+    else
+        process->stopping = true;
     for EACH_THREAD (each, process)
         if (each->state == THREAD_RUNNING && !each->interrupt_sent && !each->starting) {
             each->interrupt_sent = true;
@@ -82,7 +85,7 @@ int linux_attach(int pid) {
     int found;
     while ((found = seize_new_threads(process)) > 0)
         stop_process(process);
-    tracer.stopping = false;
+    tracer.stopping = process->stopping = false;
     if (found < 0 || process->dead || !process->live) {
         release_process(process, false);
         return found < 0 ? found : -ESRCH;
@@ -111,6 +114,8 @@ static void follow_unseen(struct process *process) {
         thread->resumed = true;
         thread->resume_kind = LINUX_CONTINUE;
         thread->event.kind = 0;
+        thread->unacknowledged = false;
+        thread->halt_wanted = 0;
         if (thread->state == THREAD_STOPPED)
             resume_thread(thread);
     }
@@ -134,12 +139,28 @@ void release_process(struct process *process, bool stopped) {
     free_process(process);
 }
 
+/* A thread past its PTRACE_EVENT_EXIT takes no detach: nobody else could reap it, and the process' own parent would
+ * wait for ever. The leader's end is told when all others are gone. */
+static struct thread *exiting_thread(struct process *process) {
+    for EACH_THREAD (thread, process)
+        if (thread->state == THREAD_EXITING && thread->tid != process->pid)
+            return thread;
+    return NULL;
+}
+
+static void reap_exiting(struct process *process) {
+    struct thread *thread;
+    while (!process->dead && (thread = exiting_thread(process)))
+        await_status(thread);
+}
+
 int linux_detach(int pid, int stopped) {
     struct process *process = find_process(pid);
     if (!process)
         return -ESRCH;
     stop_process(process);
-    tracer.stopping = false;
+    reap_exiting(process);
+    tracer.stopping = process->stopping = false;
     if (process->dead)
         free_process(process);
     else

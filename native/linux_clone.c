@@ -38,6 +38,7 @@ static void place_child(struct process *process, pid_t tid, bool held, bool anno
     thread->resume_kind = LINUX_CONTINUE;
     thread->resumed = !announced;
     thread->announced = announced;
+    thread->unacknowledged = announced && tracer.scope == LINUX_SCOPE_THREAD;
     thread->held = held;
     if (stopped)
         handle_first_stop(thread);
@@ -63,7 +64,10 @@ static void new_process(struct thread *parent, int event, pid_t pid) {
         record_event(parent, vfork ? LINUX_STOP_VFORK : LINUX_STOP_FORK, SIGTRAP, (uint64_t)pid);
     parent->in_vfork = vfork;
     child->vfork_parent = vfork ? parent->tid : 0;
+    child->stopping = reported && tracer.scope;
     place_child(child, pid, parent->held, false);
+    if (reported && tracer.scope)
+        keep_child(pid);
 }
 
 static void new_thread(struct thread *parent, pid_t tid) {
@@ -78,8 +82,8 @@ void handle_new_child(struct thread *parent, int event, pid_t child) {
         new_thread(parent, child);
     else
         new_process(parent, event, child);
-    if (!parent->event.kind && !stays_stopped(parent))
-        resume_thread(parent);
+    if (!parent->event.kind)
+        go_on(parent);
 }
 
 void handle_first_stop(struct thread *thread) {
@@ -91,8 +95,8 @@ void handle_first_stop(struct thread *thread) {
         thread->announced = false; /* it waits for the client's word */
     else if (tracer.options.report_threads && !tracer.options.unattended && process->live > 1 && !process->silent)
         record_event(thread, LINUX_STOP_THREAD_START, 0, 0);
-    else if (!stays_stopped(thread))
-        resume_thread(thread);
+    else
+        go_on(thread);
 }
 
 static pid_t status_field(const char *text, const char *name) {
@@ -172,6 +176,7 @@ void handle_exec(struct thread *thread) {
     thread->at_trap = false;
     thread->debug_generation = 0;
     thread->event.kind = 0;
+    thread->unacknowledged = false;
     thread->resume_kind = LINUX_CONTINUE;
     thread->resumed = true;
     if (process->silent) {
@@ -182,7 +187,7 @@ void handle_exec(struct thread *thread) {
         return;
     if (tracer.options.report_execs && !tracer.options.unattended)
         record_event(thread, LINUX_STOP_EXEC, SIGTRAP, 0);
-    else if (!tracer.stopping)
-        resume_thread(thread);
+    else
+        go_on(thread);
     thread->exec_returns = thread->event.kind && process->catch_count;
 }

@@ -151,6 +151,8 @@ bool stop_complete(void) {
 }
 
 int linux_interrupt(int preferred) {
+    if (tracer.scope)
+        return nonstop_interrupt(preferred);
     if (!tracer.running && !dying())
         return 0;
     tracer.interrupt_requested = true;

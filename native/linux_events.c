@@ -10,9 +10,17 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* Whoever has to stop because of this thread's event will. */
+void stop_for(struct thread *thread) {
+    if (tracer.scope == LINUX_SCOPE_ALL)
+        tracer.stopping = true;
+    else
+        nonstop_stop_for(thread);
+}
+
 void record_event(struct thread *thread, int kind, int signal, uint64_t value) {
     thread->event = (struct event){kind, signal, value, ++tracer.sequence};
-    tracer.stopping = true;
+    stop_for(thread);
 }
 
 /* A trap in memory that may not be executed faults instead: gdb has called functions return to one on the stack. */
@@ -37,12 +45,14 @@ bool holds_up_parent(const struct process *process) {
 }
 
 bool stays_stopped(const struct thread *thread) {
-    return thread->held || (tracer.stopping && !holds_up_parent(thread->process));
+    return thread->held || thread->process->stopping || (tracer.stopping && !holds_up_parent(thread->process));
 }
 
-/* Goes on as before, unless everything is to stop. */
-static void go_on(struct thread *thread) {
-    if (!stays_stopped(thread))
+/* Goes on as before, unless it, or everything, is to stop. */
+void go_on(struct thread *thread) {
+    if (thread->halt_wanted)
+        record_event(thread, thread->halt_wanted, 0, 0);
+    else if (!stays_stopped(thread))
         resume_thread(thread);
 }
 
@@ -83,7 +93,7 @@ static bool handle_debug_trap(struct thread *thread) {
                 return true;
             }
         }
-        return false;
+        return tracer.scope && leave_lifted_trap(thread);
     }
     if (process->debug.control && cpu_may_be_debug_register(&thread->siginfo)) {
         int slot = cpu_debug_register_hit(thread);
@@ -93,8 +103,15 @@ static bool handle_debug_trap(struct thread *thread) {
             return true;
         }
     }
-    if (!thread->stepping)
-        return false;
+    if (!thread->stepping) {
+        /* Beyond scope ALL a watchpoint may be taken away while a hit of it is under way. */
+        bool stale = tracer.scope && cpu_is_debug_register(&thread->siginfo);
+        if (stale) {
+            thread->stop_signal = 0;
+            go_on(thread);
+        }
+        return stale;
+    }
     thread->stop_signal = 0;
     handle_step(thread);
     return true;
@@ -212,8 +229,10 @@ static void handle_death(struct thread *thread, int status) {
     release_orphans(process);
     if (process->silent || process->release_child)
         free_process(process);
-    else
+    else if (tracer.scope == LINUX_SCOPE_ALL)
         tracer.stopping = true;
+    else
+        wake_up();
 }
 
 void handle_status(struct thread *thread, int status) {

@@ -112,5 +112,7 @@ int linux_set_debug_registers(int pid, const uint64_t *addresses, uint64_t contr
     memcpy(process->debug.address, addresses, sizeof process->debug.address);
     process->debug.control = control;
     process->debug.generation++;
+    if (tracer.scope)
+        interrupt_process(process);
     return 0;
 }

@@ -231,7 +231,7 @@ bool step_over(struct thread *thread) {
 
 static const linux_action continue_action = {-1, -1, LINUX_CONTINUE, 0, 0, 0};
 
-static const linux_action *match(const linux_action *actions, int count, const struct thread *thread) {
+const linux_action *action_for(const linux_action *actions, int count, const struct thread *thread) {
     if (thread->process->silent)
         return &continue_action;
     for (int i = 0; i < count; i++)
@@ -269,7 +269,7 @@ static void apply(struct thread *thread, const linux_action *action) {
     if (thread->exec_returns)
         return_from_exec(thread);
     if (thread->event.kind)
-        tracer.stopping = true; /* it has news already */
+        stop_for(thread); /* it has news already */
     if (thread->at_trap && thread_pc(thread) != thread->trap_address)
         thread->at_trap = false;
 }
@@ -283,16 +283,23 @@ static void continue_group(struct process *process) {
 
 static int prepare(const linux_action *actions, int count) {
     int resumed = 0;
-    for EACH_PROCESS (process)
+    for EACH_PROCESS (process) {
+        bool kept = process->stopping;
         for EACH_THREAD (thread, process) {
-            const linux_action *action = match(actions, count, thread);
+            const linux_action *action = action_for(actions, count, thread);
             if (thread->state != THREAD_STOPPED || !action || action->kind == LINUX_STOP)
                 continue;
+            /* To the client it runs still. */
+            if (tracer.scope && (thread->unacknowledged || thread->resumed))
+                continue;
+            process->stopping &= !kept;
+            kept = false;
             if (process->continue_group)
                 continue_group(process);
             apply(thread, action);
             resumed += !process->silent;
         }
+    }
     return resumed;
 }
 
@@ -313,7 +320,7 @@ void run_resumed(void) {
         step_over(stepper);
     for (struct process *process = tracer.processes; process && !tracer.stopping; process = process->next)
         for EACH_THREAD (thread, process)
-            if (thread->resumed && thread->state == THREAD_STOPPED && !thread->event.kind)
+            if (thread->resumed && thread->state == THREAD_STOPPED && !thread->event.kind && !process->stopping)
                 resume_thread(thread);
 }
 
@@ -323,5 +330,9 @@ int linux_resume(const linux_action *actions, int count) {
     hold_child_signal();
     int resumed = prepare(actions, count);
     run_resumed();
+    if (tracer.scope) {
+        halt_matching(actions, count);
+        tracer.awaited = resumed || tracer.running;
+    }
     return resumed;
 }

@@ -1,7 +1,7 @@
 /* The wait: how the server learns that something has happened, and what it is told.
  *
  * All-stop: the first event makes every other thread stop; when the last has
- * stopped, all events found are handed out together. */
+ * stopped, all events found are handed out together. Non-stop: linux_nonstop.c. */
 #define _GNU_SOURCE
 #include "linux_tracer.h"
 
@@ -56,7 +56,7 @@ int linux_running(void) {
 
 /* --- handing out ----------------------------------------------------------------- */
 
-static void fill(linux_stop *stop, struct thread *thread, const struct event *event) {
+void fill_event(linux_stop *stop, struct thread *thread, const struct event *event) {
     stop->pid = thread->process->pid;
     stop->tid = thread->tid;
     stop->kind = event->kind;
@@ -85,7 +85,7 @@ static struct thread *first_event(void) {
     return first;
 }
 
-static int take_exits(linux_stop *stops, int max) {
+int take_exits(linux_stop *stops, int max) {
     int count = 0;
     struct process *next;
     for (struct process *process = tracer.processes; process && count < max; process = next) {
@@ -106,7 +106,7 @@ static bool stands(const struct thread *thread) {
 }
 
 /* What was resumed has ended, what was not stays stopped: nothing will ever happen. */
-static bool none_resumed(void) {
+bool none_resumed(void) {
     if (!tracer.awaited || tracer.running)
         return false;
     for EACH_PROCESS (process)
@@ -118,7 +118,7 @@ static bool none_resumed(void) {
 }
 
 /* An event of no thread in particular: of the preferred one, or of the first that lives. */
-static int take_general(linux_stop *stops, int kind) {
+int take_general(linux_stop *stops, int kind) {
     struct thread *thread = find_thread(tracer.interrupt_tid);
     struct event event = {kind, 0, 0, 0};
     if (!thread || !thread->process || thread->state != THREAD_STOPPED || thread->process->silent) {
@@ -129,7 +129,7 @@ static int take_general(linux_stop *stops, int kind) {
     }
     if (!thread)
         return 0;
-    fill(stops, thread, &event);
+    fill_event(stops, thread, &event);
     return 1;
 }
 
@@ -137,7 +137,7 @@ static int take_events(linux_stop *stops, int max) {
     int count = take_exits(stops, max);
     struct thread *thread;
     while (count < max && (thread = first_event())) {
-        fill(&stops[count++], thread, &thread->event);
+        fill_event(&stops[count++], thread, &thread->event);
         thread->event.kind = 0;
     }
     if (!count && tracer.interrupt_requested)
@@ -148,7 +148,7 @@ static int take_events(linux_stop *stops, int max) {
     return count;
 }
 
-static int64_t now_us(void) {
+int64_t now_us(void) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return time.tv_sec * 1000000ll + time.tv_nsec / 1000;
@@ -234,30 +234,40 @@ void hold_child_signal(void) {
     child_signal_held = true;
 }
 
-static void release_child_signal(void) {
+void release_child_signal(void) {
     child_signal_held = false;
     pthread_sigmask(SIG_SETMASK, &mask_before, NULL);
 }
 
+/* Between two looks of a wait: at first only the processor is given up, for `spin_us` in all. */
+void wait_a_moment(int64_t spent_us, int64_t budget_us, int64_t spin_us) {
+    if (spent_us < spin_us)
+        sched_yield();
+    else
+        sleep_for_child(&mask_before, budget_us - spent_us);
+}
+
 /* With nothing running, the SIGCHLD of the stops just collected must not wake anybody up;
  * one that came for another reason (a stopped thread was killed) is looked into before it is forgotten. */
-static void settle(const sigset_t *child) {
+void settle(void) {
     struct timespec none = {0, 0};
-    bool pending = sigtimedwait(child, NULL, &none) == SIGCHLD;
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    bool pending = sigtimedwait(&child, NULL, &none) == SIGCHLD;
     if (pending || linux_clear_wakeup())
         collect_any();
 }
 
 int linux_wait(linux_stop *stops, int max, int64_t budget_us, int64_t spin_us) {
-    sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
     hold_child_signal();
+    if (tracer.scope)
+        return nonstop_wait(stops, max, budget_us, spin_us);
     bool done;
     do {
         done = run_until_stopped(&mask_before, budget_us, spin_us);
         if (done && !tracer.running)
-            settle(&child);
+            settle();
     } while (done && !(stop_complete() && (have_events() || none_resumed())) && tracer.processes);
     int count = done ? take_events(stops, max) : 0;
     if (done) {
@@ -288,6 +298,8 @@ int linux_catch_syscalls(int pid, const int32_t *numbers, int count) {
     if (!process)
         return -ESRCH;
     process->catch_count = count;
+    if (tracer.scope)
+        interrupt_process(process);
     memset(process->caught, 0, sizeof process->caught);
     for (int i = 0; i < count; i++)
         if (numbers[i] >= 0 && numbers[i] < 512)

@@ -71,6 +71,17 @@ bool cpu_may_be_debug_register(const siginfo_t *info) {
     return info->si_code == TRAP_HWBKPT || info->si_code == TRAP_TRACE;
 }
 
+bool cpu_is_debug_register(const siginfo_t *info) {
+    return info->si_code == TRAP_HWBKPT;
+}
+
+/* How far before the PC the trap was that has been taken away since it was hit; 0: the program's own int3 (cc or
+ * cd 03) is in the two bytes there. */
+int cpu_lifted_trap(const uint8_t *before_pc) {
+    bool own = before_pc[1] == 0xcc || (before_pc[0] == 0xcd && before_pc[1] == 0x03);
+    return own ? 0 : 1;
+}
+
 #define DEBUG_REGISTER(n) (offsetof(struct user, u_debugreg) + (n) * sizeof(uint64_t))
 
 /* The enabled debug registers that DR6 names: the lowest, and all of them as bits 8 to 11; -1: none. DR6 is cleared:

@@ -29,13 +29,22 @@ enum linux_stop_kind {
     LINUX_STOP_EXITED = 14,
     LINUX_STOP_KILLED = 15,
     LINUX_STOP_NONE_RESUMED = 16,
-    LINUX_STOP_CLONE = 17
+    LINUX_STOP_CLONE = 17,
+    LINUX_STOP_HALTED = 18
+};
+
+/* Who stops when one thread has something to report: everybody, its process, itself alone. */
+enum linux_scope {
+    LINUX_SCOPE_ALL = 0,
+    LINUX_SCOPE_PROCESS = 1,
+    LINUX_SCOPE_THREAD = 2
 };
 
 /* One event. NONE_RESUMED: every thread that was resumed has ended, others stay
- * stopped. `value`: the lowest debug register that was hit, and as bits 8 to 11
- * all that were (HARDWARE); the child's pid (FORK, VFORK) or tid (CLONE); the
- * system call number (SYSCALL_*), the status (THREAD_EXIT, EXITED).
+ * stopped. HALTED: the action STOP has been carried out. `value`: the lowest
+ * debug register that was hit, and as bits 8 to 11 all that were (HARDWARE);
+ * the child's pid (FORK, VFORK) or tid (CLONE); the system call number
+ * (SYSCALL_*), the status (THREAD_EXIT, EXITED).
  * `registers`: the general register set, registers_size 0 if the thread is gone. */
 typedef struct {
     int32_t pid;
@@ -136,6 +145,15 @@ int linux_wait(linux_stop *stops, int max, int64_t budget_us, int64_t spin_us);
 int linux_interrupt(int preferred);
 /* Threads that run or are about to stop. */
 int linux_running(void);
+
+/* With another scope than ALL linux_wait reports what has stopped while the rest runs on, and linux_resume acts on
+ * threads whose stop has been reported (THREAD: and acknowledged); its action STOP stops those that run. From ALL
+ * only while everything is stopped; to ALL everything is asked to stop, and linux_wait follows. */
+void linux_set_scope(int scope);
+/* The client knows that this thread is stopped. */
+int linux_acknowledge(int tid);
+/* Lets the threads of a process that has just been attached run (scope THREAD), but for one; the number of them. */
+int linux_run_attached(int pid, int but);
 
 /* Bytes read (a prefix where a later page is not readable), traps hidden. */
 int64_t linux_read_memory(int pid, uint64_t address, uint8_t *buffer, uint64_t size);

@@ -73,6 +73,8 @@ struct thread {
     bool report_clones, report_exit; /* the client wants to hear of the threads it starts, of its end */
     bool announced;     /* its start is told as an event of the thread that cloned it */
     bool held;          /* stopped for a moment by quiesce() */
+    int halt_wanted;    /* enum linux_stop_kind to report at the next stop that has nothing else to say, 0: none */
+    bool unacknowledged; /* its stop has been handed out, and the client is not yet known to have heard of it */
     int resume_kind;    /* enum linux_resume_kind of the last resume */
     uint64_t range_start, range_end;
     int stop_signal;  /* the signal of the present signal-delivery-stop, 0: another stop */
@@ -108,6 +110,8 @@ struct process {
     struct thread *threads;
     int live;        /* threads not exiting */
     bool launched;
+    bool stopping;   /* beyond scope ALL: its threads stay stopped until one is resumed */
+    int halt_wanted; /* scope PROCESS: as a thread's */
     bool silent;     /* a fork child nobody asked for that shares its parent's memory: followed unseen until it execs or exits */
     pid_t vfork_parent; /* the thread that waits in the kernel for this child of vfork */
     bool release_child; /* a fork child to be cleaned and let go at its first stop */
@@ -130,7 +134,8 @@ struct tracer {
     struct process *processes;
     struct thread *running_list;
     int running;
-    bool stopping;            /* every thread is being stopped */
+    int scope;                /* enum linux_scope */
+    bool stopping;            /* every thread is being stopped: scope ALL only */
     bool interrupt_requested; /* by the client; reported if no real event comes first */
     bool awaited;             /* the client has resumed and waits for an event */
     int interrupt_tid;
@@ -170,6 +175,8 @@ bool is_caught(const struct process *process, uint64_t number);
 void record_event(struct thread *thread, int kind, int signal, uint64_t value);
 bool stays_stopped(const struct thread *thread);
 bool holds_up_parent(const struct process *process);
+void go_on(struct thread *thread);
+void stop_for(struct thread *thread);
 
 /* linux_collect.c */
 void dispatch(pid_t tid, int status);
@@ -185,6 +192,23 @@ bool stop_complete(void);
 /* linux_wait.c */
 void wake_up(void);
 void hold_child_signal(void);
+void release_child_signal(void);
+int64_t now_us(void);
+void wait_a_moment(int64_t spent_us, int64_t budget_us, int64_t spin_us);
+void settle(void);
+void fill_event(linux_stop *stop, struct thread *thread, const struct event *event);
+int take_exits(linux_stop *stops, int max);
+int take_general(linux_stop *stops, int kind);
+bool none_resumed(void);
+
+/* linux_nonstop.c */
+void nonstop_stop_for(struct thread *thread);
+void halt_matching(const linux_action *actions, int count);
+int nonstop_wait(linux_stop *stops, int max, int64_t budget_us, int64_t spin_us);
+int nonstop_interrupt(int preferred);
+void interrupt_process(struct process *process);
+void keep_child(pid_t pid);
+bool leave_lifted_trap(struct thread *thread);
 
 /* linux_clone.c */
 void handle_new_child(struct thread *parent, int event, pid_t child);
@@ -195,6 +219,7 @@ void release_orphans(const struct process *dead);
 /* linux_resume.c */
 void resume_thread(struct thread *thread);
 bool step_over(struct thread *thread);
+const linux_action *action_for(const linux_action *actions, int count, const struct thread *thread);
 void run_resumed(void);
 
 /* linux_memory.c */
@@ -220,6 +245,8 @@ uint64_t cpu_syscall_number(const uint8_t *general);
 bool cpu_may_be_syscall(uint8_t first_byte);
 bool cpu_is_syscall(const uint8_t *instruction);
 bool cpu_is_trap_instruction(const siginfo_t *info);
+bool cpu_is_debug_register(const siginfo_t *info);
+int cpu_lifted_trap(const uint8_t *before_pc);
 bool cpu_may_be_debug_register(const siginfo_t *info);
 int cpu_debug_register_hit(struct thread *thread);
 bool cpu_write_debug_registers(struct thread *thread, const struct debug_registers *debug);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydbgserver.errors import DebugError, MalformedPacket, NoSuchProcess
+from pydbgserver.errors import NoSuchProcess
 from pydbgserver.rsp.grammar import ALL, ANY, ThreadId
 from pydbgserver.rsp.registry import REGISTRY, packet
 from pydbgserver.session import features
@@ -24,7 +24,7 @@ def supported(session: Session, offered: str | None, more: str | None) -> str:
     options.report_execs = dialect.is_lldb or "exec" in dialect.events
     # A gdb built without expat, or told not to read descriptions, does not say which it could read.
     plain_registers = dialect.is_gdb and not any(item.startswith("xmlRegisters=") for item in items)
-    session.options_changed = True
+    session.change_options()
     if plain_registers is not options.plain_registers:
         options.plain_registers = plain_registers
         session.apply_options()
@@ -44,7 +44,7 @@ def extended_mode(session: Session) -> None:
 
 @packet("?")
 def why_stopped(session: Session) -> bytes | str:
-    if session.stops.last is None and not session.backend.processes:
+    if session.non_stop is None and session.stops.last is None and not session.backend.processes:
         # gdb in extended mode takes W00 for "nothing is running"; to lldb it would be a process that has exited.
         if session.dialect.is_lldb:
             raise NoSuchProcess
@@ -90,14 +90,6 @@ def current_thread(session: Session) -> str:
 def attached(session: Session, pid: int | None) -> str:
     process = session.process if pid is None else session.process_of(pid)
     return "1" if process.attached else "0"
-
-
-@packet("QNonStop", "':' mode:dec")
-def non_stop(session: Session, mode: int) -> None:
-    if mode not in (0, 1):
-        raise MalformedPacket("QNonStop takes 0 or 1")
-    if mode == 1:
-        raise DebugError("non-stop mode is not supported")
 
 
 @packet("QThreadSuffixSupported", dialect="lldb", features=["QThreadSuffixSupported+"])

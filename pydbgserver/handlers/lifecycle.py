@@ -11,6 +11,7 @@ from pydbgserver.rsp.registry import NO_REPLY, Reply, packet
 from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session.session import AwaitedProgram, Session
 from pydbgserver.target.api import Process
+from pydbgserver.target.events import ProcessExited
 
 SIGKILL = 9
 
@@ -20,7 +21,7 @@ def _launch(session: Session, words: Sequence[str]) -> Process:
 
     Not while the target runs: the first stop of the new one would be taken for the stop that is waited for.
     """
-    if session.running:
+    if session.running and session.non_stop is None:
         raise TargetRunning
     dialect = session.dialect
     spec = session.launch_settings.spec(words, client_expands=dialect.is_lldb, one_text=dialect.single_argument)
@@ -101,10 +102,11 @@ def restart(session: Session, number: int) -> Reply:
 def attach(session: Session, pid: int) -> bytes:
     if pid in session.backend.processes:
         raise AttachError(f"process {pid} is being debugged already")
-    if session.running:
+    if session.running and session.non_stop is None:
         raise TargetRunning
     session.apply_options()
-    return session.started(session.backend.attach(pid))
+    process = session.backend.attach(pid)
+    return session.started(process) if session.non_stop is None else session.non_stop.attached(process)
 
 
 @packet("vAttachName", "';' name:hextext", dialect="lldb")
@@ -158,26 +160,28 @@ def detach(session: Session, stay: int | None, pid: int | None) -> None:
     for process in processes:
         process.detach(stopped=stay == 1)
         session.gone(process.pid)
-    if not session.backend.processes:
-        session.running = False
+    session.nothing_left()
 
 
 @packet("vKill", "';' pid:hex")
 def kill_process(session: Session, pid: int) -> None:
     session.process_of(pid).kill()
     session.gone(pid)
-    if not session.backend.processes:
-        session.running = False
+    session.nothing_left()
 
 
 @packet("k", "[rest:text]")
 def kill(session: Session, rest: str | None) -> str | Reply:
     """gdb does not read a reply; lldb waits three seconds for one and then complains."""
-    session.ended = not session.extended
+    session.ended = not session.extended and session.non_stop is None
     pids = list(session.backend.processes)
     _kill_all(session)
     if session.dialect.is_gdb:
         return NO_REPLY
+    if session.non_stop is not None:
+        for pid in pids:
+            session.non_stop.exited(ProcessExited(pid, signal=SIGKILL))
+        return "OK"
     reply = f"X{session.dialect.signal_to_wire(SIGKILL):02x}"
     if not session.dialect.multiprocess or not pids:
         return reply
@@ -189,5 +193,5 @@ def _kill_all(session: Session) -> None:
     for process in list(session.backend.processes.values()):
         process.kill()
         session.gone(process.pid)
-    session.running = False
+    session.nothing_left()
     session.stops.last = None

@@ -31,12 +31,14 @@ def resume(session: Session, actions: bytes) -> bytes | Reply | None:
     parsed = session.parsed_actions.get(actions)
     if parsed is None:
         parsed = _remember(session, actions)
+    if session.non_stop is not None:
+        return session.resume(parsed)
     first = parsed[0].tid
     # The thread that stopped last is there; anything else that is named may be gone, and then nothing would run.
     if first not in (ANY, session.selected_tid) and not any(_matches_something(session, one) for one in parsed):
         raise NoSuchThread(first)
     if parsed[0].kind is ResumeKind.STOP and all(one.kind is ResumeKind.STOP for one in parsed):
-        # Only non-stop clients mean something by it; here it is the interrupt, whose stop answers the last resume.
+        # Not much of a request in all-stop; it is the interrupt, whose stop answers the last resume.
         if session.running:
             session.interrupt()
         return None
@@ -165,9 +167,3 @@ def step(session: Session, address: int | None) -> bytes | Reply:
 @packet("S", "signal:hex [';' address:hex]")
 def step_with_signal(session: Session, signal: int, address: int | None) -> bytes | Reply:
     return _single(session, ResumeKind.STEP, _signal(session, signal), address)
-
-
-@packet("vCtrlC", dialect="gdb")
-def interrupt(session: Session) -> None:
-    """The interrupt as a packet, which non-stop clients use."""
-    session.interrupt()

@@ -26,14 +26,14 @@ def _native(session: Session, numbers: tuple[int, ...]) -> frozenset[int]:
 def pass_signals(session: Session, numbers: tuple[int, ...]) -> None:
     """Signals delivered without a stop; the whole list each time. lldb-server puts up with a space after it."""
     session.run_options.pass_signals = _native(session, numbers)
-    session.options_changed = True
+    session.change_options()
 
 
 @packet("QProgramSignals", "':' numbers:hex*';' [';']", dialect="gdb", features=["QProgramSignals+"])
 def program_signals(session: Session, numbers: tuple[int, ...]) -> None:
     """Signals the program may see at all; the others are dropped."""
     session.run_options.program_signals = _native(session, numbers)
-    session.options_changed = True
+    session.change_options()
 
 
 @packet("QCatchSyscalls", "':' mode:dec [';' numbers:hex+';'] [';']", dialect="gdb", features=["QCatchSyscalls+"])
@@ -46,7 +46,7 @@ def catch_syscalls(session: Session, mode: int, numbers: tuple[int, ...]) -> Non
     if mode:
         caught[pid] = frozenset(numbers) or None
     session.run_options.catch_syscalls = caught
-    session.options_changed = True
+    session.change_options()
 
 
 @packet("QThreadEvents", "':' mode:dec", dialect="gdb", features=["QThreadEvents+"])
@@ -54,7 +54,7 @@ def thread_events(session: Session, mode: int) -> None:
     if mode not in (0, 1):
         raise MalformedPacket(f"unknown thread-events mode {mode}")
     session.run_options.report_threads = mode == 1
-    session.options_changed = True
+    session.change_options()
 
 
 CLONE_EVENTS, EXIT_EVENTS = 1, 2

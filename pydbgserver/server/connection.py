@@ -126,13 +126,13 @@ class Connection:
         if body is None:
             return data
         session, processes = self.session, self._backend.processes
-        dispatch, turn, outbox = session.dispatch, conversation.turn, session.outbox
+        dispatch, turn, outbox, notices = session.dispatch, conversation.turn, session.outbox, session.notices
         recorder = self._recorder
         for _ in range(TURNS_WITHOUT_TRIO):
             if recorder is not None:
                 recorder.received(body)
             reply = dispatch(body)
-            if reply is None or outbox or session.ended or len(processes) != self._processes:
+            if reply is None or outbox or notices or session.ended or len(processes) != self._processes:
                 self._post(reply)
                 return b""
             if recorder is not None:
@@ -215,6 +215,17 @@ class Connection:
             self._say(reply)
         elif self._recorder is not None:
             self._recorder.flush()
+        if session.notices:
+            for name, body in session.notices:
+                self._notify(name, body)
+            session.notices.clear()
+
+    def _notify(self, name: str, body: bytes) -> None:
+        if logs.packets.enabled:
+            logs.packets.write(f"~> {name}:{escape(body).decode()}")
+        if self._recorder is not None:
+            self._recorder.mark(Mark.NOTIFICATION, name.encode() + b":" + body)
+        self.framing.notify(name, body)
 
     def _say(self, body: bytes) -> None:
         if logs.packets.enabled:
@@ -242,7 +253,7 @@ class Connection:
             whole.cancel()
 
     async def _collect_stops(self) -> None:
-        events = self._backend.poll(budget_us=COLLECT_BUDGET_US)
+        events = self._backend.poll(budget_us=COLLECT_BUDGET_US if self.session.non_stop is None else 0)
         if not events:
             return
         if logs.events.enabled:
@@ -253,7 +264,7 @@ class Connection:
     async def output(self, pid: int, data: bytes) -> None:
         """What the debuggee `pid` has printed. Waits while the client takes nothing more."""
         body = self.session.output(pid, data)
-        if body is not None:
+        if body is not None or self.session.notices:
             self._post(body)
             await self.flush()
 
@@ -261,7 +272,7 @@ class Connection:
         """The same, queued only."""
         body = self.session.output(pid, data)
         if body is not None:
-            self._post(body)
+            self._post(body)  # a notice goes with the stop that the output comes before
 
     def _printed(self, nursery: trio.Nursery, pid: int, data: bytes) -> None:
         """`Backend.on_output`, for targets whose output does not come through a descriptor."""

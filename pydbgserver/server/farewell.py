@@ -41,7 +41,7 @@ def decide(options: Options, session: Session) -> Farewell:
     if options.once:
         return Farewell.DETACH if session.detach_on_error else Farewell.KILL
     launched = any(not process.attached for process in session.backend.processes.values())
-    return Farewell.RUN_ON if session.running or not launched else Farewell.STOP
+    return Farewell.RUN_ON if session.running or session.left_running or not launched else Farewell.STOP
 
 
 def kill_all(backend: Backend) -> None:

@@ -95,9 +95,11 @@ class Server:
             self._say(self._listener.listening)
 
     async def _serve(self, link: Link, terminals: Terminals) -> Session:
-        if self._unattended:
+        ran = self._unattended
+        if ran:
             await self._stop_target()
         session = Session(self._backend, self._settings)
+        session.ran_before = ran
         session.on_stop(self._stops)
         self._stops = ()
         recorder = None if self._recordings is None else self._recordings.begin()

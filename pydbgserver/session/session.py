@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydbgserver import logs
 from pydbgserver.errors import (
@@ -45,6 +45,9 @@ from pydbgserver.target.events import (
 )
 from pydbgserver.target.files import OWN_FILES, Files
 from pydbgserver.target.registers import pc
+
+if TYPE_CHECKING:
+    from pydbgserver.session.non_stop import NonStop
 
 _ENDINGS = frozenset({ProcessExited, Execed})
 """Events after which something that was known is not true any more."""
@@ -117,9 +120,9 @@ class Session:
     """The protocol-facing state of one connection.
 
     For the server loop: `dispatch`, `on_stop`, `interrupt`, `output`, `oversize`, `connection_lost`; `running` (a
-    resume is pending and its stop reply is owed), `ended` (close after this reply), `exit_requested` (`monitor exit`:
-    end the server), `no_ack_requested` (no acknowledgements once the present reply is queued), `outbox` (bodies to
-    send before the next reply).
+    resume is pending and its stop reply is owed; in `non_stop` mode always, since stops may come at any time), `ended`
+    (close after this reply), `exit_requested` (`monitor exit`: end the server), `no_ack_requested` (no
+    acknowledgements once the present reply is queued), `outbox` (bodies to send before the next reply), `notices`.
 
     For handlers: `process` and `thread` (what Hg selected), `resume`, and the state kept between packets.
     """
@@ -146,13 +149,17 @@ class Session:
         "file_view",
         "files",
         "launch_settings",
+        "left_running",
         "no_ack_requested",
+        "non_stop",
+        "notices",
         "options_changed",
         "outbox",
         "packets",
         "parsed_actions",
         "platform",
         "process_listing",
+        "ran_before",
         "resume_thread",
         "run_options",
         "running",
@@ -173,6 +180,11 @@ class Session:
         self.dialect = Dialect(options.presumed, backend.signal_numbering)
         self.stops = stops or StopQueue()
         self.running = False
+        self.non_stop: NonStop | None = None
+        self.ran_before = False
+        """The target ran before the client came, and has been stopped for it."""
+        self.left_running = False
+        """Some of the target ran when the client was lost in non-stop mode."""
         self.ended = False
         self.exit_requested = False
         self.dirty_pages = False
@@ -182,6 +194,8 @@ class Session:
         self.detach_on_error = True
         """False: an attached or launched program is to be killed when the connection is lost (QSetDetachOnError:0)."""
         self.outbox: list[bytes] = []
+        self.notices: list[tuple[str, bytes]] = []
+        """Notifications to send after the next reply, or at once: name and data."""
         self.collect_output: Callable[[], None] | None = None
         """Called before a stop is reported, to hand over by `output` what the target has printed up to then."""
         self.packets = 0
@@ -303,8 +317,9 @@ class Session:
         return process, tid
 
     def stopped_thread(self, tid: int | None = None) -> tuple[Process, int]:
-        """As `thread`, for what needs a stopped target; raises `TargetRunning`."""
-        if self.running:
+        """As `thread`, for what needs a stopped target; raises `TargetRunning`. In non-stop mode only the target itself
+        knows whether the thread is stopped, and raises it."""
+        if self.running and self.non_stop is None:
             raise TargetRunning
         return self.thread(tid)
 
@@ -347,6 +362,11 @@ class Session:
         """The thread that Hg or the last stop chose; ANY if there is none."""
         return self._tid
 
+    @property
+    def selected_process(self) -> Process | None:
+        """Its process."""
+        return self._process
+
     def gone(self, pid: int) -> None:
         """The process has ended, been killed or let go: nothing refers to it any more."""
         self.forget_program(pid)
@@ -355,9 +375,16 @@ class Session:
             self._tid = ANY
             self._adopt_any_process()
 
+    def nothing_left(self) -> None:
+        """After processes have been let go or killed: without any no stop is owed."""
+        if not self.backend.processes and self.non_stop is None:
+            self.running = False
+
     def forget_program(self, pid: int) -> None:
         """The process is no more, or another program: what was known of the old one does not hold."""
         self.stops.forget(pid)
+        if self.non_stop is not None:
+            self.non_stop.forget(pid)
         self.breakpoints = {one for one in self.breakpoints if one[0] != pid}
         self.watchpoints = {one for one in self.watchpoints if one[0] != pid}
         self.symbols.pop(pid, None)
@@ -396,10 +423,12 @@ class Session:
 
         Raises `TargetRunning`, `NoSuchProcess` and `NoSuchThread`.
         """
-        if self.running:
+        if self.running and self.non_stop is None:
             raise TargetRunning
         if self._process is None and not self.backend.processes:
             raise NoSuchProcess
+        if self.non_stop is not None:
+            return self.non_stop.resume(actions)
         if self._interrupt_next:
             until, self._interrupt_next = self._interrupt_next, 0.0
             if monotonic() < until:
@@ -422,6 +451,12 @@ class Session:
         self.stops.owe_signals(actions)
         return self._report(Interrupted(process.pid, tid))
 
+    def change_options(self) -> None:
+        """`run_options` has been changed: the backend hears of it at the next resume, in non-stop mode at once."""
+        self.options_changed = True
+        if self.non_stop is not None:
+            self.apply_options()
+
     def apply_options(self) -> None:
         """Tell the backend what the client wants to hear of."""
         self.options_changed = False
@@ -431,8 +466,11 @@ class Session:
         """The backend reports `events`; gives the stop reply to send, None if no one waits for one."""
         if not events:
             return None
+        if self.non_stop is not None:
+            self.non_stop.on_stop(events)
+            return None
         if not self.running:
-            self._account(events)
+            self.account(events)
             self.stops.keep(events)
             return None
         return self._stopped(events)
@@ -461,6 +499,8 @@ class Session:
 
     def stop_reply(self) -> bytes:
         """What `?` asks for: the last stop once more, without side effects. Raises `TargetRunning`."""
+        if self.non_stop is not None:
+            return self.non_stop.status()
         if self.running:
             raise TargetRunning
         stops = self.stops
@@ -480,11 +520,11 @@ class Session:
             self._flush_output()
         event = events[0]
         if len(events) > 1 or event.__class__ in _ENDINGS:
-            self._account(events)
+            self.account(events)
             self.stops.arrive(events[1:], all_at_once=self.dialect.is_lldb)
         return self._report(event)
 
-    def _account(self, events: Sequence[StopEvent]) -> None:
+    def account(self, events: Sequence[StopEvent]) -> None:
         """Forget what these events have ended."""
         for event in events:
             if event.__class__ is ProcessExited:
@@ -528,8 +568,10 @@ class Session:
         A client reads them only while it waits for a stop, so that what comes at other times is held for the next
         resume (it is in `outbox` then).
         """
+        if self.non_stop is not None and self.non_stop.printed(data):
+            return None
         self._held_output += data
-        if not self.running:
+        if not self.running or self.non_stop is not None:
             return None
         return self._take_output()
 
@@ -556,8 +598,21 @@ class Session:
         }
 
     def connection_lost(self) -> None:
-        """The client is gone: close what it had open. What becomes of the target is the server's business."""
+        """The client is gone: close what it had open, and end non-stop mode. What becomes of the target is the server's
+        business."""
+        if self.non_stop is not None:
+            self._leave_non_stop(self.non_stop)
         for descriptor in self.files.values():
             os.close(descriptor)
         self.files.clear()
         self.outbox.clear()
+        self.notices.clear()
+
+    def _leave_non_stop(self, mode: NonStop) -> None:
+        self.left_running = mode.anything_runs
+        self.non_stop = None
+        self.running = False
+        try:
+            mode.end()
+        except DebugError as error:
+            logs.problem(f"non-stop mode: {error}")

@@ -26,6 +26,7 @@ from pydbgserver.target.events import (
     Cloned,
     Execed,
     Forked,
+    Halted,
     Interrupted,
     NoneResumed,
     ProcessExited,
@@ -158,6 +159,10 @@ def _gdb_none_resumed(session: Session, event: NoneResumed) -> str:
     return "T00"
 
 
+def _gdb_halted(session: Session, event: Halted) -> str:
+    return "T00"
+
+
 def _gdb_thread_started(session: Session, event: ThreadStarted) -> str:
     return "T05create:;"
 
@@ -176,6 +181,7 @@ _GDB_FORMS: dict[type[ThreadEvent], Callable[[Session, Any], str]] = {
     Execed: _gdb_exec,
     ThreadStarted: _gdb_thread_started,
     NoneResumed: _gdb_none_resumed,
+    Halted: _gdb_halted,
 }
 
 

@@ -110,11 +110,12 @@ class StopQueue:
 def _resumes(actions: Sequence[ResumeAction], event: StopEvent) -> bool:
     """Whether the leftmost action that matches the event's thread makes it run."""
     tid = event.tid if isinstance(event, ThreadEvent) else ANY
-    action = _leftmost(actions, event.pid, tid)
+    action = leftmost(actions, event.pid, tid)
     return action is not None and action.kind is not ResumeKind.STOP
 
 
-def _leftmost(actions: Sequence[ResumeAction], pid: int, tid: int) -> ResumeAction | None:
+def leftmost(actions: Sequence[ResumeAction], pid: int, tid: int) -> ResumeAction | None:
+    """The action that a thread gets, ANY standing for some thread or some process."""
     for action in actions:
         if (action.pid in (ANY, pid) or pid == ANY) and (action.tid in (ANY, tid) or tid == ANY):
             return action
@@ -125,7 +126,7 @@ def _deliveries(owed: dict[int, int], actions: Sequence[ResumeAction]) -> list[R
     """The owed signals of the threads that `actions` resume without one of their own."""
     deliveries = []
     for tid, number in owed.items():
-        action = _leftmost(actions, ANY, tid)
+        action = leftmost(actions, ANY, tid)
         if action is not None and action.kind is not ResumeKind.STOP and not action.signal:
             deliveries.append(ResumeAction(action.kind, ANY, tid, number, action.range_start, action.range_end))
     return deliveries

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
+from pydbgserver.errors import Unsupported
 from pydbgserver.target.events import StopEvent
 from pydbgserver.target.files import OWN_FILES, Files
 from pydbgserver.target.launch_spec import LaunchSpec as LaunchSpec
@@ -36,6 +37,14 @@ class ResumeKind(Enum):
     STEP = 1
     STOP = 2
     RANGE_STEP = 3
+
+
+class StopScope(Enum):
+    """Who stops when a thread has something to report; the values are those of `enum linux_scope` there."""
+
+    ALL = 0
+    PROCESS = 1
+    THREAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,12 @@ class Backend(ABC):
     stopped. `resume` and `poll` return all events found at that stop, one per
     thread at most, the one to report first first; an empty sequence means the
     target is still running.
+
+    Other scopes (`set_scope`): what has no event runs on. `resume` acts on
+    threads that are stopped and whose stop is known to the client
+    (`acknowledge`, scope THREAD only), and its action STOP stops those that
+    run, which brings a `Halted` event of each; `poll` gives what has stopped.
+    A fork's child stays stopped.
     """
 
     processes: Mapping[int, Process]
@@ -206,6 +221,22 @@ class Backend(ABC):
     @abstractmethod
     def interrupt(self) -> None:
         """Ask every thread to stop; an `Interrupted` event (or a real one that came first) follows from `poll`."""
+
+    def set_scope(self, scope: StopScope) -> Sequence[StopEvent]:
+        """Choose who stops. From ALL: while everything is stopped. To ALL: stops everything and gives the events
+        found, none if a thread would not stop in time or if all were stopped. Raises `Unsupported`."""
+        if scope is not StopScope.ALL:
+            raise Unsupported("this target stops as a whole only")
+        return ()
+
+    def acknowledge(self, tid: int) -> None:
+        """The client knows of the thread's stop. Raises `NoSuchThread`."""
+        raise Unsupported
+
+    def run_attached(self, pid: int, *, but: int = 0) -> None:
+        """Scope THREAD: let the threads of a process run that has just been attached, but for the thread `but`. Raises
+        `NoSuchProcess`."""
+        raise Unsupported
 
     @abstractmethod
     async def wait_activity(self) -> None:

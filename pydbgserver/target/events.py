@@ -65,6 +65,11 @@ class Interrupted(ThreadEvent):
 
 
 @dataclass(slots=True)
+class Halted(ThreadEvent):
+    """The thread was stopped by the action STOP, without a signal."""
+
+
+@dataclass(slots=True)
 class SyscallStop(ThreadEvent):
     """A caught system call is being entered or has returned."""
 

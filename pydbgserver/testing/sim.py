@@ -32,6 +32,7 @@ from pydbgserver.errors import (
     MalformedPacket,
     NoSuchProcess,
     NoSuchThread,
+    TargetRunning,
 )
 from pydbgserver.target.api import (
     ANY,
@@ -43,6 +44,7 @@ from pydbgserver.target.api import (
     ResumeAction,
     ResumeKind,
     RunOptions,
+    StopScope,
 )
 from pydbgserver.target.capabilities import MachException
 from pydbgserver.target.events import (
@@ -50,6 +52,7 @@ from pydbgserver.target.events import (
     Cloned,
     Execed,
     Forked,
+    Halted,
     Interrupted,
     ProcessExited,
     StepDone,
@@ -60,6 +63,7 @@ from pydbgserver.target.events import (
 )
 from pydbgserver.testing.capabilities import IMPLEMENTATIONS, MAC_CAPABILITIES
 from pydbgserver.testing.memory import SimMemory, SimRegion
+from pydbgserver.testing.non_stop import SimThreads
 
 Kind = TypeVar("Kind")
 
@@ -196,10 +200,15 @@ class SimProcess(Process):
         self.memory.write(address, data)
 
     def read_regset(self, tid: int, name: str) -> bytes:
-        return self._sets(tid)[name]
+        return self._stopped_sets(tid)[name]
+
+    def _stopped_sets(self, tid: int) -> dict[str, bytes]:
+        if self._backend is not None and tid in self._backend.threads.running:
+            raise TargetRunning(f"thread {tid} is running")
+        return self._sets(tid)
 
     def write_regset(self, tid: int, name: str, data: bytes) -> None:
-        sets = self._sets(tid)
+        sets = self._stopped_sets(tid)
         if len(data) != len(sets[name]):
             raise MalformedPacket(f"register set {name} has {len(sets[name])} bytes")
         sets[name] = data
@@ -240,7 +249,8 @@ class SimProcess(Process):
 
 class SimBackend(Backend):
     """The made-up machine. For the test to look at: `resumed` (the actions of each resume), `launched` (each launch),
-    `interrupts` (how often one was asked for), `options` (the last ones set), `released` (None, or kill_launched).
+    `interrupts` (how often one was asked for), `options` (the last ones set), `released` (None, or kill_launched),
+    `threads` (who runs, in non-stop scopes).
 
     `attachable`: the processes that `attach` finds, by pid; `programs`: the names that `launch` finds, None for all.
     """
@@ -257,6 +267,7 @@ class SimBackend(Backend):
         self.released: bool | None = None
         self.attachable: dict[int, SimProcess] = {}
         self.programs: frozenset[str] | None = None
+        self.threads = SimThreads()
         self._pending: deque[tuple[StopEvent, ...]] = deque()
         self._activity = trio.Event()
         self._next_pid = 1000
@@ -291,6 +302,8 @@ class SimBackend(Backend):
     def _come_true(self, events: Sequence[StopEvent]) -> Sequence[StopEvent]:
         for event in events:
             self._apply(event)
+            if self.threads.scope is not StopScope.ALL:
+                self.threads.stopped(self.live, event)
         return events
 
     def _apply(self, event: StopEvent) -> None:
@@ -364,6 +377,8 @@ class SimBackend(Backend):
 
     def resume(self, actions: Sequence[ResumeAction], *, budget_us: int = 0) -> Sequence[StopEvent]:
         self.resumed.append(tuple(actions))
+        if self.threads.scope is not StopScope.ALL:
+            return self._resume_some(actions)
         if self._pending:
             return self._come_true(self._pending.popleft())
         if not self.script:
@@ -374,6 +389,33 @@ class SimBackend(Backend):
         self.happen(*stop.events)
         return ()
 
+    def _resume_some(self, actions: Sequence[ResumeAction]) -> Sequence[StopEvent]:
+        started, halted = self.threads.resume(self.live, actions)
+        for event in halted:
+            self.happen(event)
+        if started and self.script:
+            stop = self.script.popleft()
+            self.happen(*stop.events)
+            return () if stop.slow else self.poll()
+        for pid, tid in started if not self.script else ():
+            reached = self._run_thread(self.live[pid], tid, actions)
+            if reached is not None:
+                self.happen(reached)
+        return self.poll()
+
+    def set_scope(self, scope: StopScope) -> Sequence[StopEvent]:
+        found = [event for events in self._pending for event in events] if scope is StopScope.ALL else []
+        self.threads.enter(scope)
+        if scope is StopScope.ALL:
+            self._pending.clear()
+        return [one for one in self._come_true(found) if not isinstance(one, (Halted, Interrupted))]
+
+    def acknowledge(self, tid: int) -> None:
+        self.threads.unknown.discard(tid)
+
+    def run_attached(self, pid: int, *, but: int = 0) -> None:
+        self.threads.running.update(tid for tid in self.live[pid].threads() if tid != but)
+
     def poll(self, *, budget_us: int = 0) -> Sequence[StopEvent]:
         if not self._pending:
             return ()
@@ -381,7 +423,11 @@ class SimBackend(Backend):
 
     def interrupt(self) -> None:
         self.interrupts += 1
-        if not self._pending:
+        if self.threads.scope is not StopScope.ALL:
+            event = self.threads.interrupt(self.live)
+            if event is not None:
+                self.happen(event)
+        elif not self._pending:
             for pid, process in self.live.items():
                 self.happen(Interrupted(pid, process.threads()[0]))
                 return

@@ -101,6 +101,7 @@ class World:
             for body in session.outbox:
                 framing.send(body)
             session.outbox.clear()
+            session.notices.clear()
             if reply is not None:
                 framing.send(reply)
             if session.no_ack_requested:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from pydbgserver import logs
 from pydbgserver.arch.model import Arch
 from pydbgserver.backends.linux import host, ptrace_log, spawn, tracer
+from pydbgserver.backends.linux.capabilities import LinuxMemoryMap
 from pydbgserver.backends.linux.decode import stop_event
 from pydbgserver.backends.linux.process import LinuxProcess
 from pydbgserver.backends.linux.registers import describe_cpu
 from pydbgserver.backends.linux.spawn import Started
-from pydbgserver.errors import DebugError, NoSuchProcess
+from pydbgserver.errors import DebugError, NoSuchProcess, TargetRunning
 from pydbgserver.target.api import (
     Backend,
     HostInfo,
@@ -22,8 +23,9 @@ from pydbgserver.target.api import (
     ResumeAction,
     ResumeKind,
     RunOptions,
+    StopScope,
 )
-from pydbgserver.target.events import Execed, Forked, ProcessExited, SignalStop, StopEvent
+from pydbgserver.target.events import Execed, Forked, Interrupted, ProcessExited, SignalStop, StopEvent
 from pydbgserver.target.files import Files
 
 SPIN_US = 150
@@ -114,6 +116,24 @@ class LinuxBackend(Backend):
     def interrupt(self) -> None:
         first = next(iter(self.processes), 0)
         tracer.interrupt(first)
+
+    def set_scope(self, scope: StopScope) -> Sequence[StopEvent]:
+        tracer.set_scope(scope.value)
+        for process in self.processes.values():
+            process.resumed()
+        LinuxMemoryMap.remembers = scope is StopScope.ALL
+        if scope is not StopScope.ALL:
+            return ()
+        events = self.poll(budget_us=TIDY_BUDGET_US)
+        if tracer.running():
+            raise TargetRunning("a thread does not stop")
+        return [event for event in events if not isinstance(event, Interrupted)]
+
+    def acknowledge(self, tid: int) -> None:
+        tracer.acknowledge(tid)
+
+    def run_attached(self, pid: int, *, but: int = 0) -> None:
+        tracer.run_attached(pid, but)
 
     async def wait_activity(self) -> None:
         import trio

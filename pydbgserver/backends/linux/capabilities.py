@@ -72,6 +72,9 @@ class LinuxHardwareDebug(HardwareDebug):
 
 
 class LinuxMemoryMap(MemoryMap):
+    remembers = True
+    """False while threads run unseen, in non-stop mode."""
+
     def __init__(self, process: LinuxProcess) -> None:
         self._process = process
         self._regions: Sequence[Region] | None = None
@@ -82,7 +85,7 @@ class LinuxMemoryMap(MemoryMap):
         self._regions = self._flags = None
 
     def regions(self) -> Sequence[Region]:
-        if self._regions is None:
+        if self._regions is None or not self.remembers:
             self._regions = procfs.parse_maps(procfs.read_text(self._process.proc_id(), "maps"))
         return self._regions
 
@@ -96,7 +99,7 @@ class LinuxMemoryMap(MemoryMap):
             return None
 
     def flags(self, region: Region) -> Sequence[str]:
-        if self._flags is None:
+        if self._flags is None or not self.remembers:
             self._flags = procfs.parse_flags(procfs.read_text(self._process.proc_id(), "smaps"))
         return self._flags.get(region.start, ())
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pydbgserver.backends.linux import tracer
-from pydbgserver.errors import DebugError, KernelError
+from pydbgserver.errors import DebugError, KernelError, TargetRunning
 from pydbgserver.target.capabilities import MemoryAllocation, MemoryMap
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PROTECTION = {"r": 1, "w": 2, "x": 4}
 MAP_PRIVATE_ANONYMOUS = 0x22
 SEARCH_LIMIT = 4 << 20
-EFAULT, EBUSY = 14, 16
+EFAULT = 14
 
 
 class LinuxMemoryAllocation(MemoryAllocation):
@@ -50,10 +50,8 @@ class LinuxMemoryAllocation(MemoryAllocation):
         for tid in self._process.threads():
             try:
                 result = tracer.inject_syscall(tid, instruction, self._convention, name, *arguments)
-            except KernelError as error:
-                if error.code == EBUSY:
-                    continue
-                raise
+            except TargetRunning:  # it runs, or is inside a system call
+                continue
             self._process.forget_registers(tid)
             self._map_changed()
             if result < 0:

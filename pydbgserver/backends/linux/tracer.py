@@ -11,10 +11,10 @@ from typing import Protocol
 
 from pydbgserver import native
 from pydbgserver.arch.model import SyscallConvention
-from pydbgserver.errors import BadAddress, KernelError, NoSuchProcess, NoSuchThread
+from pydbgserver.errors import BadAddress, KernelError, NoSuchProcess, NoSuchThread, TargetRunning
 from pydbgserver.target.api import ResumeAction, RunOptions
 
-ESRCH = 3
+ESRCH, EBUSY = 3, 16
 ERRNO_END = 4096
 """A system call that failed returned a number from -4095 on."""
 MAX_STOPS = 64
@@ -49,6 +49,7 @@ def open_tracer() -> int:
 clear_wakeup = _lib.linux_clear_wakeup
 running = _lib.linux_running
 interrupt = _lib.linux_interrupt
+set_scope = _lib.linux_set_scope
 
 
 def configure(options: RunOptions) -> None:
@@ -80,6 +81,14 @@ def catch_syscalls(pid: int, numbers: frozenset[int] | None) -> None:
 def report_thread(pid: int, tid: int, *, clones: bool, exits: bool) -> None:
     """Whether the threads that `tid` starts, and its end, are reported; tid -1: of every thread of the process."""
     _thread(_lib.linux_report_thread(pid, tid, clones, exits), tid, "choose the events")
+
+
+def acknowledge(tid: int) -> None:
+    _thread(_lib.linux_acknowledge(tid), tid, "acknowledge the stop")
+
+
+def run_attached(pid: int, but: int) -> None:
+    _process(_lib.linux_run_attached(pid, but), pid)
 
 
 def detach(pid: int, *, stopped: bool = False) -> None:
@@ -246,6 +255,8 @@ def _process(result: int, pid: int, otherwise: Exception | None = None) -> int:
 def _thread(result: int, tid: int, doing: str) -> int:
     if result == -ESRCH:
         raise NoSuchThread(tid)
+    if result == -EBUSY:
+        raise TargetRunning(f"thread {tid} is running")
     if result < 0:
         raise KernelError(-result, f"cannot {doing} of thread {tid}")
     return result

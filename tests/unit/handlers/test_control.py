@@ -68,13 +68,6 @@ def test_attached() -> None:
     assert talk.ask("qAttached:1").startswith("E")
 
 
-def test_non_stop_mode_is_refused_and_all_stop_is_not() -> None:
-    talk = gdb()
-    assert talk.ask("QNonStop:0") == "OK"
-    assert talk.ask("QNonStop:1").startswith("E")
-    assert talk.ask("QNonStop:2").startswith("E")
-
-
 def test_echo_gives_the_same_packet() -> None:
     assert lldb().ask("qEcho:12345") == "qEcho:12345"
 
