@@ -78,13 +78,20 @@ static void note_job_control(struct process *process) {
     }
 }
 
+/* fs/proc/base.c, next_tid(): a list that is being read ends early at a thread that has just died. A thread that was
+ * cloned while its parent was being seized may be behind it, and would meet the traps untraced. */
+#define QUIET_PASSES 2
+
 int linux_attach(int pid) {
     if (find_process(pid))
         return -EBUSY;
     struct process *process = add_process(pid);
-    int found;
-    while ((found = seize_new_threads(process)) > 0)
-        stop_process(process);
+    int found, quiet = 0;
+    while (quiet < QUIET_PASSES && (found = seize_new_threads(process)) >= 0) {
+        if (found)
+            stop_process(process);
+        quiet = found ? 0 : quiet + 1;
+    }
     tracer.stopping = process->stopping = false;
     if (found < 0 || process->dead || !process->live) {
         release_process(process, false);
