@@ -47,12 +47,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 """Which files below gdb/testsuite a part has; "base" is the whole folder and takes half an hour."""
 
-NON_STOP = "non-stop mode is not there yet"
-NON_STOP_FILES = "run-control-while-bg-execution|run-attach-while-running|inferior-died|dprintf-non-stop"
 REASONS = (
-    (r"(non-stop|non_stop|t_nonstop|nonstop|target-non-stop|target_non_stop)[= ](on|1|non-stop)", NON_STOP),
-    (r"^gdb\.base/fork-running-state\.exp: .*: non-stop:", NON_STOP),
-    (rf"^gdb\.base/({NON_STOP_FILES})\.exp", NON_STOP),
     (r"break cond on target", "conditions in the server are not there yet"),
     (r"dprintf.*agent|^gdb\.base/dprintf-bp-same-addr", "breakpoint commands in the server are not there yet"),
     (r"^gdb\.base/step-over-exit", "gdb itself waits for ever unless the server evaluates conditions"),
@@ -171,7 +166,7 @@ def _grouped(names: Iterable[str]) -> list[str]:
         groups.setdefault((name.split(":")[0], reason(name)), []).append(name.partition(": ")[2])
     lines = []
     for (file, why), tests in groups.items():
-        which = f"{len(tests)} tests" if why == NON_STOP or len(tests) > 8 else ", ".join(f"`{one}`" for one in tests)
+        which = f"{len(tests)} tests" if len(tests) > 8 else ", ".join(f"`{one}`" for one in tests)
         lines.append(f"- {file}: {which}: {why or 'not looked into yet'}")
     return lines or ["- nothing"]
 
