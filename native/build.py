@@ -84,7 +84,10 @@ def build_simulation() -> Path:
     with tempfile.TemporaryDirectory() as build:
         made = Path(make_simulation_builder().compile(tmpdir=build))
         placed = ROOT / "pydbgserver" / made.name
-        shutil.move(made, placed)
+        # Whoever loads it meanwhile gets the old one or the new one.
+        beside = placed.with_suffix(".new")
+        shutil.copy(made, beside)
+        beside.replace(placed)
     return placed
 
 

@@ -5,7 +5,8 @@ void sim_map_calls(int (*protect)(int map, uint64_t address, uint64_t size, int 
                    int (*read)(int map, uint64_t address, uint8_t *data, uint64_t size),
                    int (*write)(int map, uint64_t address, const uint8_t *data, uint64_t size),
                    int (*region)(int map, uint64_t *address, uint64_t *size, uint32_t *depth, uint32_t *info,
-                                 uint32_t *count));
+                                 uint32_t *count),
+                   int (*pages)(int map, uint64_t address, uint64_t count, int32_t *dispositions));
 /* A process with simulated address space `map` (1 to 63) and one thread; its pid. */
 int sim_map_process(int map, int page_size);
 /* It ends, with a wait status of Darwin's. */

@@ -118,6 +118,7 @@ int sim_map_page_size(int map);
 kern_return_t sim_map_protect(int map, uint64_t address, uint64_t size, int protection);
 kern_return_t sim_map_read(int map, uint64_t address, void *data, uint64_t size);
 kern_return_t sim_map_write(int map, uint64_t address, const void *data, uint64_t size);
+kern_return_t sim_map_pages(int map, uint64_t address, uint64_t count, int32_t *dispositions);
 kern_return_t sim_map_region(int map, uint64_t *address, uint64_t *size, natural_t *depth, natural_t *info,
                              natural_t *count);
 

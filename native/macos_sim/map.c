@@ -12,6 +12,7 @@ static struct {
     int (*read)(int map, uint64_t address, uint8_t *data, uint64_t size);
     int (*write)(int map, uint64_t address, const uint8_t *data, uint64_t size);
     int (*region)(int map, uint64_t *address, uint64_t *size, uint32_t *depth, uint32_t *info, uint32_t *count);
+    int (*pages)(int map, uint64_t address, uint64_t count, int32_t *dispositions);
 } calls;
 
 enum { FIRST_PID = 1 << 28 };
@@ -19,11 +20,13 @@ static int page_sizes[64];
 
 void sim_map_calls(int (*protect)(int, uint64_t, uint64_t, int), int (*read)(int, uint64_t, uint8_t *, uint64_t),
                    int (*write)(int, uint64_t, const uint8_t *, uint64_t),
-                   int (*region)(int, uint64_t *, uint64_t *, uint32_t *, uint32_t *, uint32_t *)) {
+                   int (*region)(int, uint64_t *, uint64_t *, uint32_t *, uint32_t *, uint32_t *),
+                   int (*pages)(int, uint64_t, uint64_t, int32_t *)) {
     calls.protect = protect;
     calls.read = read;
     calls.write = write;
     calls.region = region;
+    calls.pages = pages;
 }
 
 int sim_map_process(int map, int page_size) {
@@ -87,6 +90,10 @@ kern_return_t sim_map_read(int map, uint64_t address, void *data, uint64_t size)
 
 kern_return_t sim_map_write(int map, uint64_t address, const void *data, uint64_t size) {
     return calls.write(map, address, data, size);
+}
+
+kern_return_t sim_map_pages(int map, uint64_t address, uint64_t count, int32_t *dispositions) {
+    return calls.pages(map, address, count, dispositions);
 }
 
 kern_return_t sim_map_region(int map, uint64_t *address, uint64_t *size, natural_t *depth, natural_t *info,

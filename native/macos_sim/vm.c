@@ -198,8 +198,13 @@ static int64_t read_dispositions(pid_t pid, uint64_t address, int64_t count, int
 kern_return_t mach_vm_page_range_query(vm_map_t name, mach_vm_offset_t address, mach_vm_size_t size,
                                        mach_vm_address_t dispositions, mach_vm_size_t *count) {
     struct sim_task *task = sim_task_of(name);
-    if (!task || task->map)
-        return task ? KERN_INVALID_ARGUMENT : MACH_SEND_INVALID_DEST;
+    if (!task)
+        return MACH_SEND_INVALID_DEST;
+    if (task->map) {
+        mach_vm_size_t most = size / (mach_vm_size_t)sim_page_size(task);
+        *count = most < *count ? most : *count;
+        return sim_map_pages(task->map, address, *count, (int32_t *)(uintptr_t)dispositions);
+    }
     int64_t pages = (int64_t)(size / PAGE) < (int64_t)*count ? (int64_t)(size / PAGE) : (int64_t)*count;
     *count = (mach_vm_size_t)read_dispositions(task->pid, address, pages, (int32_t *)(uintptr_t)dispositions);
     return KERN_SUCCESS;

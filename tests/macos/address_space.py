@@ -15,6 +15,7 @@ SUCCESS, INVALID_ADDRESS, PROTECTION_FAILURE, INVALID_ARGUMENT = 0, 1, 2, 4
 READ, WRITE, EXECUTE, COPY = 1, 2, 4, 0x10
 SM_COW, SM_PRIVATE, SM_EMPTY, SM_SHARED, SM_TRUESHARED = 1, 2, 3, 4, 5
 SHORT_INFO_WORDS, FULL_INFO_WORDS = 12, 16
+PAGE_PRESENT, PAGE_DIRTY = 1, 8
 COPYOUT_LIMIT = {"x86_64": 16 * 1024, "arm64": 32 * 1024}
 """Up to this size a transfer goes through the target's page tables, and every failure looks the same."""
 
@@ -190,6 +191,11 @@ class AddressSpace:
                 entry.memory[at : at + end - start] = data[start - address : end - address]
         self.trace.append(("write", address, len(data), result))
         return result
+
+    def pages(self, address: int, count: int) -> list[int]:
+        """mach_vm_page_range_query: VM_PAGE_QUERY bits of each page, 0 where nothing is mapped."""
+        found = [self._at(address + index * self.page_size) for index in range(count)]
+        return [0 if entry is None else PAGE_PRESENT | (PAGE_DIRTY if entry.copied else 0) for entry in found]
 
     # --- regions --------------------------------------------------------------------------
 

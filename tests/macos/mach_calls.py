@@ -162,6 +162,7 @@ class MappedProcesses:
             ffi.callback("int(int, uint64_t, uint8_t *, uint64_t)", self._read),
             ffi.callback("int(int, uint64_t, const uint8_t *, uint64_t)", self._write),
             ffi.callback("int(int, uint64_t *, uint64_t *, uint32_t *, uint32_t *, uint32_t *)", self._region),
+            ffi.callback("int(int, uint64_t, uint64_t, int32_t *)", self._pages),
         )
         calls.lib.sim_map_calls(*self._kept)
 
@@ -183,6 +184,11 @@ class MappedProcesses:
 
     def _write(self, number: int, address: int, data: Any, size: int) -> int:
         return self._spaces[number].write(address, bytes(self._calls.ffi.buffer(data, size)))
+
+    def _pages(self, number: int, address: int, count: int, dispositions: Any) -> int:
+        for index, value in enumerate(self._spaces[number].pages(address, count)):
+            dispositions[index] = value
+        return 0
 
     def _region(self, number: int, address: Any, size: Any, depth: Any, info: Any, count: Any) -> int:
         found = self._spaces[number].region(address[0], depth[0], count[0])

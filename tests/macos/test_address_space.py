@@ -150,6 +150,12 @@ def copied_pages_stay_apart() -> None:
     ]  # fmt: skip
 
 
+def a_page_of_a_hole_has_no_disposition() -> None:
+    made = space()
+    made.protect(BASE + 3 * PAGE, PAGE, RW | COPY)
+    assert made.pages(BASE + 2 * PAGE, 6) == [1, 9, 1, 1, 0, 1]
+
+
 HOLE = BASE + 6 * PAGE
 RULES: dict[str, Callable[[], None]] = {
     "protect: no size is a success": protect(BASE, 0, RW, SUCCESS),
@@ -181,6 +187,7 @@ RULES: dict[str, Callable[[], None]] = {
     "region: fewer words than the short form": short_count_is_refused,
     "region: submaps": submaps_are_entered_to_the_depth_asked_for,
     "region: share modes": share_modes,
+    "pages: one number each, 0 in holes": a_page_of_a_hole_has_no_disposition,
 }
 
 

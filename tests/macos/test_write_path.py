@@ -217,6 +217,16 @@ def test_traps_are_hidden_and_kept(calls: MachCalls, attach: Attach) -> None:
     assert space.peek(BASE, 8) == b"abcdEFGH"
 
 
+def test_dispositions_count_pages_of_the_target(calls: MachCalls, attach: Attach) -> None:
+    space = text_and_data()
+    pid = attach(space)
+    calls.write(pid, BASE + 3 * PAGE, b"x")
+    pages = calls.ffi.new("int32_t[8]")
+    assert calls.lib.mach_page_dispositions(pid, BASE, 8 * PAGE - 5, pages, 8) == 8
+    assert list(pages) == [1, 1, 1, 9, 1, 1, 0, 1]
+    assert calls.lib.mach_page_dispositions(pid, BASE, 8 * PAGE, pages, 3) == 3
+
+
 def test_the_page_size_is_the_targets(calls: MachCalls, attach: Attach) -> None:
     assert calls.lib.mach_page_size_of(attach(text_and_data())) == PAGE
     small = AddressSpace(4096, "x86_64")
