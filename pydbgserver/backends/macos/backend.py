@@ -92,7 +92,7 @@ class MacBackend(Backend):
         return MacProcess(
             self.tracer,
             started.pid,
-            describe_cpu(self.tracer, started.pid),
+            self._arch(started.pid),
             attached=started.attached,
             terminal=started.terminal,
             addressing_bits=addressing_bits(self.tracer),
@@ -132,7 +132,15 @@ class MacBackend(Backend):
         return event
 
     def _execed_arch(self, process: MacProcess) -> Arch:
-        return describe_cpu(self.tracer, process.pid)
+        """The CPU of the new program; that of the old one where the new one cannot be debugged, or has ended."""
+        try:
+            return self._arch(process.pid)
+        except DebugError as error:
+            logs.problem(f"process {process.pid} after its exec: {error}")
+            return process.arch
+
+    def _arch(self, pid: int) -> Arch:
+        return describe_cpu(self.tracer, pid)
 
     def interrupt(self) -> None:
         self.tracer.interrupt(next(iter(self.processes), 0))

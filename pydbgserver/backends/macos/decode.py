@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pydbgserver.backends.macos.tracer import RawStop
+from pydbgserver.errors import DebugError
 from pydbgserver.target.capabilities import MachException
 from pydbgserver.target.events import (
     BreakpointHit,
@@ -37,6 +38,14 @@ def _hardware(stop: RawStop, process: MacProcess) -> StopEvent:
     return WatchpointHit(stop.pid, stop.tid, address, kind, stop.value)
 
 
+def _path(process: MacProcess) -> str:
+    """The program that the process runs now; "" if it has ended meanwhile."""
+    try:
+        return process.tracer.describe_process(process.pid).path
+    except DebugError:
+        return ""
+
+
 # By the values of enum mach_stop_kind (native/cdef/mach.h).
 EVENTS: dict[int, Callable[[RawStop, MacProcess], StopEvent]] = {
     1: lambda s, p: SignalStop(s.pid, s.tid, s.signal),
@@ -45,7 +54,7 @@ EVENTS: dict[int, Callable[[RawStop, MacProcess], StopEvent]] = {
     4: lambda s, p: StepDone(s.pid, s.tid),
     5: lambda s, p: Interrupted(s.pid, s.tid),
     6: lambda s, p: SignalStop(s.pid, s.tid, s.signal),
-    11: lambda s, p: Execed(s.pid, s.tid, p.tracer.describe_process(s.pid).path),
+    11: lambda s, p: Execed(s.pid, s.tid, _path(p)),
     14: lambda s, p: ProcessExited(s.pid, exit_code=s.value),
     15: lambda s, p: ProcessExited(s.pid, signal=s.signal),
     16: lambda s, p: NoneResumed(s.pid, s.tid),

@@ -38,11 +38,11 @@ class SimBackend(MacBackend):
     signal_numbering = "linux"
 
     def _make(self, started: Started) -> MacProcess:
-        arch = linux_flavoured(describe_cpu(self.tracer, started.pid))
+        arch = self._arch(started.pid)
         return SimProcess(self.tracer, started.pid, arch, attached=started.attached, terminal=started.terminal)
 
-    def _execed_arch(self, process: MacProcess) -> Arch:
-        return linux_flavoured(describe_cpu(self.tracer, process.pid))
+    def _arch(self, pid: int) -> Arch:
+        return linux_flavoured(describe_cpu(self.tracer, pid))
 
     def resume(self, actions: Sequence[ResumeAction], *, budget_us: int = 0) -> Sequence[StopEvent]:
         translated = [replace(one, signal=to_darwin(one.signal)) for one in actions]

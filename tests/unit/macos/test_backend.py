@@ -230,6 +230,15 @@ def test_an_exec_forgets_what_was_of_the_old_program() -> None:
         again.insert(WatchKind.WRITE, DATA + 8 * index, 8)
 
 
+def test_an_exec_of_what_cannot_be_debugged_does_not_end_the_server(capfd: pytest.CaptureFixture[str]) -> None:
+    fake, backend, process = make()
+    fake.stops.append([fake.stop(11)])
+    fake.fail["mach_describe_process"] = -errno.ESRCH
+    assert backend.resume(ALL) == [Execed(PID, TID, "")]
+    assert process.arch.llvm_arch == "x86_64"
+    assert "after its exec" in capfd.readouterr().err
+
+
 @both
 def test_hardware_watchpoints(cpu: int) -> None:
     fake, backend, process = make(cpu)
