@@ -40,8 +40,8 @@ class BadAddress(DebugError):
 
     code = errno.EFAULT
 
-    def __init__(self, address: int, length: int, doing: str = "read") -> None:
-        super().__init__(f"cannot {doing} {length} bytes at {address:#x}: the memory is not mapped")
+    def __init__(self, address: int, length: int, doing: str = "read", why: str = "the memory is not mapped") -> None:
+        super().__init__(f"cannot {doing} {length} bytes at {address:#x}: {why}")
         self.address = address
         self.length = length
 

@@ -124,7 +124,7 @@ def breakpoints_are_hidden_and_planted_once(one: Subject) -> None:
     one.process.remove_breakpoint(one.code, 1)
     one.process.remove_breakpoint(one.code, 1)
     assert one.process.read_memory(one.code, 8) == before
-    with pytest.raises(DebugError):
+    with pytest.raises(BadAddress):
         one.process.insert_breakpoint(NOWHERE, 1)
 
 

@@ -72,10 +72,8 @@ class MacProcess(Process):
                 f"{end:#x} could not be given its protection back: {words}"
             )
         if count < len(data):
-            why = f": {self.tracer.words(report.error)}" if report.error else ""
-            error = BadAddress(address + count, len(data) - count, "write")
-            error.args = (f"cannot write {len(data) - count} bytes at {address + count:#x}{why}",)
-            raise error
+            why = self.tracer.words(report.error) if report.error else "the memory is not mapped"
+            raise BadAddress(address + count, len(data) - count, "write", why)
 
     def read_regset(self, tid: int, name: str) -> bytes:
         data = self._sets.get((tid, name))

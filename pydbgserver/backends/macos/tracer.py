@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pydbgserver.backends.macos.calls import ADDRESS_MASK
 from pydbgserver.backends.macos.host_calls import HostCalls
 from pydbgserver.backends.macos.memory_calls import MemoryCalls
-from pydbgserver.errors import BadAddress, DebugError
+from pydbgserver.errors import BadAddress
 from pydbgserver.target.api import ResumeAction, RunOptions
 
 MAX_STOPS = 64
@@ -111,9 +111,7 @@ class Tracer(MemoryCalls, HostCalls):
         result = self.lib.mach_insert_trap(pid, address & ADDRESS_MASK, code, len(code), pc_adjust)
         if result < 0:
             gone = self._gone(result, pid)
-            raise gone or DebugError(
-                f"cannot plant a breakpoint at {address:#x}: {self.words(result)}", BadAddress.code
-            )
+            raise gone or BadAddress(address, len(code), "plant a breakpoint of", self.words(result))
 
     def remove_trap(self, pid: int, address: int) -> bool:
         """True if there was one."""

@@ -178,7 +178,7 @@ def test_breakpoints(cpu: int) -> None:
     assert told is not None and told.exception(TID) == MachException(6, exception)
     process.remove_breakpoint(CODE + 8, 1)
     assert not fake.tasks[PID].traps
-    with pytest.raises(DebugError, match=r"cannot plant a breakpoint at 0x10: KERN_INVALID_ADDRESS"):
+    with pytest.raises(BadAddress, match=r"cannot plant a breakpoint of . bytes at 0x10: KERN_INVALID_ADDRESS"):
         process.insert_breakpoint(0x10, 1)
 
 
