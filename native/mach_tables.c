@@ -97,8 +97,8 @@ static struct thread *adopt_thread(struct process *process, thread_act_t port) {
     thread->tid = tid;
     thread->present = true;
     *end = thread;
-    if (process->hardware.ever_used)
-        write_thread_hardware(thread);
+    /* Its debug registers are the task's (task_set_state). To write them now would clear dr6, which says what an
+     * exception that is the first sign of the thread was. */
     return thread;
 }
 
