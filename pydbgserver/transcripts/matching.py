@@ -16,8 +16,9 @@ from pydbgserver.rsp.grammar import ThreadId
 from pydbgserver.rsp.transcript import Transcript, TranscriptError
 from pydbgserver.transcripts.decode import stop_fields
 from pydbgserver.transcripts.specs import BREAKPOINT_PACKETS, packet_name, packets, stop_keys
+from pydbgserver.transcripts.state import memory_read
 
-EXACT, ITEMS, WORDS, FORM, IGNORE, FIELDS = "exact", "items", "words", "form", "ignore", "fields"
+EXACT, ITEMS, WORDS, PLACES, FORM, IGNORE, FIELDS = "exact", "items", "words", "places", "form", "ignore", "fields"
 
 TREATMENTS: Mapping[str, str] = {
     # The features a server has, in whatever order; sizes are its own choice.
@@ -26,7 +27,9 @@ TREATMENTS: Mapping[str, str] = {
     "m": WORDS, "x": WORDS, "g": WORDS, "p": WORDS,
     # Numbers and names of the machine.
     "qHostInfo": FORM, "qProcessInfo": FORM, "qProcessInfoPID": FORM, "qfProcessInfo": FORM, "qsProcessInfo": FORM,
-    "qXfer:auxv:read": FORM, "qXfer:threads:read": FORM, "qXfer:siginfo:read": FORM, "qXfer:exec-file:read": FORM,
+    # Where the kernel has put the program, its stack and its own library.
+    "qXfer:auxv:read": PLACES,
+    "qXfer:threads:read": FORM, "qXfer:siginfo:read": FORM, "qXfer:exec-file:read": FORM,
     "qXfer:libraries-svr4:read": FORM, "jThreadsInfo": FORM, "jModulesInfo": FORM, "jLoadedDynamicLibrariesInfos": FORM,
     "vFile:fstat": FORM, "vFile:stat": FORM, "vFile:lstat": FORM, "vFile:pread": FORM, "qMemoryRegionInfo": FORM,
     "qModuleInfo": FORM, "qGetWorkingDir": FORM, "qRcmd": FORM, "qThreadExtraInfo": FORM, "qFileLoadAddress": FORM,
@@ -38,7 +41,7 @@ TREATMENTS: Mapping[str, str] = {
 OUTPUT = "output"
 """Stands for the debuggee's output where a packet's name is expected; it is compared or ignored."""
 
-TREATMENT_NAMES = (EXACT, ITEMS, WORDS, FORM, IGNORE, FIELDS)
+TREATMENT_NAMES = (EXACT, ITEMS, WORDS, PLACES, FORM, IGNORE, FIELDS)
 
 IDENTIFIED_BY = frozenset({"pid", "tid", "thread"})
 NOT_COMPARED = frozenset({"content", "host", "size"})
@@ -50,6 +53,12 @@ LOWEST_ID = 9
 LOWEST_ADDRESS = 0x10000
 HIGHEST_ADDRESS = 1 << 47
 WORD, HALF = 8, 4
+
+AT_ADDRESSES = frozenset({3, 7, 9, 15, 25, 31, 33})
+"""AT_PHDR, AT_BASE, AT_ENTRY, AT_PLATFORM, AT_RANDOM, AT_EXECFN, AT_SYSINFO_EHDR."""
+
+_PLACE = re.compile("memory ([0-9a-f]+)-([0-9a-f]+)")
+"""In the place of a packet's name: every read of memory that touches these addresses."""
 
 _HEX = re.compile(rb"(?<![0-9a-zA-Z])(?:p)?([0-9a-f]{2,16})(?:\.([0-9a-f]{2,16}))?(?![0-9a-zA-Z])")
 
@@ -110,17 +119,30 @@ class Rules:
     def __init__(self, transcript: Transcript | None = None, *, exact: bool = False) -> None:
         self.exact = exact
         self._treatments = dict(TREATMENTS)
+        self._places: list[tuple[int, int, str]] = []
         for line in (transcript.header.get("match", "") if transcript else "").splitlines():
             name, _, treatment = line.strip().rpartition(" ")
-            if treatment not in TREATMENT_NAMES or not name:
+            place = _PLACE.fullmatch(name)
+            if treatment not in TREATMENT_NAMES or not name or (name.startswith("memory") and place is None):
                 assert transcript is not None
                 why = f"'match: {line}': PACKET and one of {', '.join(TREATMENT_NAMES)} are expected"
                 raise TranscriptError(transcript.file, 0, why)
-            self._treatments[name] = treatment
+            if place is not None:
+                self._places.append((int(place[1], 16), int(place[2], 16), treatment))
+            else:
+                self._treatments[name] = treatment
 
-    def treatment(self, name: str) -> str:
-        """How the replies to the packet `name` are compared."""
-        return EXACT if self.exact else self._treatments.get(name, FIELDS)
+    def treatment(self, name: str, request: bytes = b"") -> str:
+        """How the replies to `request`, a packet `name` of the transcript, are compared."""
+        if self.exact:
+            return EXACT
+        read = memory_read(request) if self._places else None
+        if read is not None:
+            start, end = read[0], read[0] + read[1]
+            for low, high, treatment in self._places:
+                if start < high and low < end:
+                    return treatment
+        return self._treatments.get(name, FIELDS)
 
 
 class Bindings:
@@ -253,16 +275,15 @@ class Matcher:
         if recorded[:1] in (b"T", b"S", b"W", b"X") and actual[:1] in (b"T", b"S", b"W", b"X") and _is_stop(recorded):
             return self._stop(recorded, actual)
         name = packet_name(request) if request else ""
-        treatment = self.rules.treatment(name)
+        treatment = self.rules.treatment(name, request or b"")
         if treatment == IGNORE:
             return None
         if treatment == EXACT:
             return "not the same bytes"
         if _class(name, recorded) != _class(name, actual):
             return "another kind of reply"
-        return {ITEMS: self._items, WORDS: self._words, FORM: self._form}.get(treatment, self._fields)(
-            name, recorded, actual
-        )
+        compare = {ITEMS: self._items, WORDS: self._words, PLACES: self._places, FORM: self._form}
+        return compare.get(treatment, self._fields)(name, recorded, actual)
 
     def _bind_equal(self, request: bytes | None, reply: bytes) -> None:
         """Ids that are the same in both are bound, too."""
@@ -281,6 +302,17 @@ class Matcher:
         return "; ".join(words for words in (f"missing: {missing}" * bool(missing), f"new: {new}" * bool(new)) if words)
 
     def _form(self, name: str, recorded: bytes, actual: bytes) -> str | None:
+        return None
+
+    def _places(self, name: str, recorded: bytes, actual: bytes) -> str | None:
+        """The auxiliary vector: pairs of a number and a value. Addresses in it are bound, nothing is compared."""
+        before, now = (
+            {body[at : at + WORD]: body[at + WORD : at + 2 * WORD] for at in range(1, len(body), 2 * WORD)}
+            for body in (recorded, actual)
+        )
+        for kind in before.keys() & now.keys():
+            if int.from_bytes(kind, "little") in AT_ADDRESSES:
+                self.bindings.same_word(*(int.from_bytes(one[kind], "little") for one in (before, now)))
         return None
 
     def _words(self, name: str, recorded: bytes, actual: bytes) -> str | None:

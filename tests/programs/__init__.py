@@ -14,8 +14,10 @@ import subprocess
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
-COMPILER = {".c": "gcc", ".cc": "g++"}
+COMPILER = {".c": "gcc", ".cc": "g++", ".S": "gcc"}
 FLAGS = ("-g", "-O0", "-Wall", "-Wextra", "-Werror", "-pthread")
+# At fixed addresses, with nothing in it that depends on who builds it.
+BARE = ("-g", "-nostdlib", "-static", "-no-pie", "-Wl,-Ttext=0x401000,-Tdata=0x402000,--build-id=none")
 SHARED_LIBRARIES = frozenset({"library"})
 NARROW = "-32"
 
@@ -48,13 +50,18 @@ class Programs:
         source = source_of(name)
         shared = name in SHARED_LIBRARIES
         output = self.directory / (f"{name}.so" if shared else name)
-        flags = (*FLAGS, "-shared", "-fPIC") if shared else FLAGS
+        flags = (*FLAGS, "-shared", "-fPIC") if shared else flags_of(source)
         narrow = ["-m32"] if name.endswith(NARROW) else os.environ.get("PYDBGSERVER_TEST_CFLAGS", "").split()
         command = [COMPILER[source.suffix], *flags, *narrow, "-o", str(output), str(source)]
         result = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}\n{result.stderr}")
         return output
+
+
+def flags_of(source: Path) -> tuple[str, ...]:
+    """The compiler's flags for an executable."""
+    return BARE if source.suffix == ".S" else FLAGS
 
 
 def source_of(name: str) -> Path:

@@ -11,16 +11,27 @@ INTERRUPT = "@interrupt"
 """Let the program run, and stop it by Ctrl-C."""
 
 
+BARE = "bare"
+"""The program that is the same on every machine: its sessions with this server are played against it in the tests."""
+
+
 @dataclass(frozen=True)
 class Scenario:
-    """One session. `attach`: the program runs already when the server comes."""
+    """One session; no commands for a client: not with it. `attach`: the program runs already when the server comes.
+    `platform`: by lldb's platform mode. `before`: gdb's commands before it connects.
+
+    In commands ``{home}`` is a directory of the client's and ``{program}`` the program; an argument that begins with
+    ``@`` is the path of another program.
+    """
 
     name: str
     program: str
-    gdb: tuple[str, ...]
-    lldb: tuple[str, ...]
+    gdb: tuple[str, ...] = ()
+    lldb: tuple[str, ...] = ()
     attach: bool = False
     arguments: tuple[str, ...] = ()
+    platform: bool = False
+    before: tuple[str, ...] = ()
 
 
 SCENARIOS = (
@@ -159,5 +170,171 @@ SCENARIOS = (
             "memory read -c 4 `$sp-256`",
             "process kill",
         ),
+    ),
+    Scenario(
+        "exec",
+        "exec",
+        ("catch exec", "continue", "info inferiors", "break tick", "continue", "kill"),
+        ("continue", "thread list", "breakpoint set -n tick", "continue", "process kill"),
+        arguments=("@bare", "bare"),
+    ),
+    Scenario(
+        "core",
+        BARE,
+        ("break tick", "continue", "gcore {home}/core", "kill"),
+        ("breakpoint set -n tick", "continue", "process save-core -s stack {home}/core", "process kill"),
+    ),
+    Scenario(
+        "platform",
+        BARE,
+        lldb=(
+            "platform settings -w /tmp/pydbgserver-corpus",
+            "platform status",
+            "platform get-size {program}",
+            "platform get-file {program} {home}/fetched",
+            "platform put-file {home}/fetched /tmp/pydbgserver-corpus/copied",
+            "platform file-exists /tmp/pydbgserver-corpus/copied",
+            "platform shell echo words",
+            "file {program}",
+            "breakpoint set -n tick",
+            "process launch",
+            "bt",
+            "process kill",
+        ),
+        platform=True,
+    ),
+    Scenario(
+        "bare-breakpoints",
+        BARE,
+        (
+            "break tick if *(long *)&counter == 2",
+            "continue",
+            "print *(long *)&counter",
+            "backtrace",
+            "finish",
+            "delete",
+            "continue",
+        ),
+        (
+            "breakpoint set -n tick",
+            "continue",
+            "continue",
+            "memory read -s 8 -c 1 -f d &counter",
+            "thread step-out",
+            "breakpoint delete",
+            "continue",
+        ),
+    ),
+    Scenario(
+        "bare-step",
+        BARE,
+        ("break tick", "continue", "step", "stepi", "next", "nexti", "until", "kill"),
+        ("breakpoint set -n tick", "continue", "step", "stepi", "next", "nexti", "finish", "process kill"),
+    ),
+    Scenario(
+        "bare-watch",
+        BARE,
+        ("watch *(long *)&counter", "continue", "continue", "delete", "continue"),
+        (
+            "watchpoint set expression -s 8 -- &counter",
+            "continue",
+            "continue",
+            "watchpoint delete 1",
+            "continue",
+        ),
+    ),
+    Scenario(
+        "bare-registers",
+        BARE,
+        (
+            "break tick",
+            "continue",
+            "info registers rip rsp rax r13",
+            "set $rbx = 0x1122",
+            "print/x $rbx",
+            "x/4i $pc",
+            "print $xmm0",
+            "kill",
+        ),
+        (
+            "breakpoint set -n tick",
+            "continue",
+            "register read rip rsp rax r13",
+            "register write rbx 0x1122",
+            "register read rbx xmm0",
+            "disassemble -p -c 4",
+            "process kill",
+        ),
+    ),
+    Scenario(
+        "bare-memory",
+        BARE,
+        (
+            "break tick",
+            "continue",
+            "info proc mappings",
+            "x/6xb &words",
+            "set {long}&counter = 40",
+            "x/gx &counter",
+            "find &words, +64, 'y'",
+            "info symbol tick",
+            "continue",
+            "x/gx &counter",
+            "kill",
+        ),
+        (
+            "breakpoint set -n tick",
+            "continue",
+            "memory region tick",
+            "memory read -c 6 &words",
+            "memory write -s 8 &counter 40",
+            "memory read -s 8 -c 1 &counter",
+            "continue",
+            "memory read -s 8 -c 1 &counter",
+            "process kill",
+        ),
+    ),
+    Scenario(
+        "bare-signals",
+        BARE,
+        ("continue", "print $_siginfo.si_signo", "catch syscall exit_group", "continue", "continue"),
+        ("continue", "thread info", "continue"),
+        arguments=("s",),
+    ),
+    Scenario(
+        "bare-crash",
+        BARE,
+        ("continue", "backtrace", "print $_siginfo._sifields._sigfault.si_addr", "continue"),
+        ("continue", "bt", "thread info", "continue"),
+        arguments=("c",),
+    ),
+    Scenario(
+        "bare-fork",
+        BARE,
+        ("catch fork", "continue", "info inferiors", "continue"),
+        ("breakpoint set -n tick", "continue", "breakpoint delete", "continue"),
+        arguments=("f",),
+    ),
+    Scenario(
+        "bare-threads",
+        BARE,
+        ("break started", "continue", "info threads", "thread apply all print $pc", "next", "kill"),
+        ("breakpoint set -n started", "continue", "thread list", "thread backtrace all", "process kill"),
+        arguments=("t",),
+    ),
+    Scenario(
+        "bare-interrupt",
+        BARE,
+        (RESUME, INTERRUPT, "print $pc", "stepi", "kill"),
+        (RESUME, INTERRUPT, "register read rip", "thread list", "process kill"),
+        arguments=("w",),
+    ),
+    Scenario(
+        "bare-attach",
+        BARE,
+        ("print $pc", "print *(long *)&counter", "info threads", "detach"),
+        ("register read rip", "memory read -s 8 -c 1 &counter", "thread list", "process detach"),
+        attach=True,
+        arguments=("w",),
     ),
 )
