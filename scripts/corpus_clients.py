@@ -44,7 +44,11 @@ class Recorded:
         if program is not None:
             shutil.copy(program, self.root / program.relative_to("/"))
         kind = replace(self.kind, arguments=(str(self.root), self.executable, *self.kind.arguments))
-        return Client(kind, servers.find(["chroot", "/usr/sbin/chroot"]) or "chroot", Path("/"), program)
+        # Debian 12's lldb 14 and 15 look for their Python module where it is not.
+        modules = self.root.glob("usr/lib/llvm-*/lib/python3*/dist-packages")
+        environment = {"PYTHONPATH": ":".join(f"/{one.relative_to(self.root)}" for one in modules)}
+        chroot = servers.find(["chroot", "/usr/sbin/chroot"]) or "chroot"
+        return Client(kind, chroot, Path("/"), program, environment)
 
 
 def version_of(command: Sequence[str]) -> str:

@@ -16,13 +16,16 @@ from pydbgserver.transcripts.html import page
 from pydbgserver.transcripts.play_server import RecordedServer
 from pydbgserver.transcripts.specs import packet_name
 from pydbgserver.transcripts.state import RESUMES, exchanges
+from tests.specs import specs
 
 CORPUS = Path(__file__).with_name("corpus")
 FILES = sorted(CORPUS.glob("*.rsp"))
 SERVERS = ("pydbgserver", "gdbserver", "lldb-server")
 
+SENT = {packet.name: packet for packet in specs.packets()}
+
 # Packets that end a session or start programs, and those whose reply waits for the target.
-NOT_SIMULATED = RESUMES | {"vFile:open", "QSetWorkingDir", "I", "vCtrlC"}
+NOT_SIMULATED = RESUMES | {"vFile:open", "QSetWorkingDir", "I", "vCtrlC", "qLaunchGDBServer", "qKillSpawnedProcess"}
 
 
 @pytest.fixture(params=FILES, ids=lambda path: path.stem)
@@ -58,6 +61,14 @@ def test_a_recorded_server_gives_every_recorded_reply(transcript: Transcript) ->
         # Memory that was written to and read again at one stop is what it is last.
         assert [body for body in said if body[:1] != b"O" or body == b"OK"][-1:] == expected[-1:], where
     assert not server.strays
+
+
+def test_the_specifications_know_who_sends_what(transcript: Transcript) -> None:
+    client, version = transcript.header["client"].split()
+    for line in transcript.lines:
+        entry = SENT.get(packet_name(line.body)) if line.mark is Mark.TO_SERVER else None
+        if entry is not None and client in entry.since:
+            assert int(entry.since[client]) <= int(version.partition(".")[0]), f"since of {entry.name}: {line.body!r}"
 
 
 def test_our_session_answers_everything_once(transcript: Transcript, capfd: pytest.CaptureFixture[str]) -> None:
