@@ -220,8 +220,11 @@ def _play_client(path: str, endpoint: Endpoint, draft: Draft) -> int:
     from pydbgserver.server.listen import open_listener
     from pydbgserver.transcripts import play_client, report
     from pydbgserver.transcripts.files import load
+    from pydbgserver.transcripts.matching import Rules
 
     transcript = load(path)
+    # Its rules are read before anybody is spoken to.
+    Rules(transcript)
     settings = play_client.Settings(
         exact=bool(draft.get("exact")),
         timeout=float(str(draft.get("timeout", play_client.TIMEOUT))),
@@ -256,12 +259,14 @@ def _play_server(path: str, endpoint: Endpoint) -> int:
     listener = open_listener(endpoint)
     try:
         announce(Options(endpoint=endpoint), listener)
-        strays = play_server.serve(transcript, listener)
+        served = play_server.serve(transcript, listener)
     finally:
         listener.close()
-    for stray in strays:
+    for stray in served.strays:
         print(stray)
-    return DIFFERENCES if strays else 0
+    if not served.at_end:
+        print(f"{path}:{served.line}: the client has gone; the recording goes on")
+    return DIFFERENCES if served.strays else 0
 
 
 # show

@@ -212,6 +212,8 @@ class Transcript:
 
     file: str
     header: dict[str, str] = field(default_factory=dict)
+    header_lines: dict[str, list[int]] = field(default_factory=dict)
+    """By key: the numbers of the lines that its values are on."""
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -271,6 +273,7 @@ def _parse_header(lines: list[bytes], transcript: Transcript) -> int:
         key, value = match[1].decode(), match[2].decode("utf-8", "surrogateescape")
         header = transcript.header
         header[key] = f"{header[key]}\n{value}" if key in header else value
+        transcript.header_lines.setdefault(key, []).append(index + 1)
     return len(lines)
 
 
@@ -303,7 +306,10 @@ class _Reader:
             except ValueError as error:
                 raise TranscriptError(self.file, number, str(error)) from None
         if self._known is None:
-            self._known = self._bodies()
+            try:
+                self._known = self._bodies()
+            except TranscriptError as error:
+                raise TranscriptError(self.file, number, f"the body is in the side file: {error}") from None
         body = self._known.get(text[1:])
         if body is None:
             raise TranscriptError(self.file, number, f"the side file has no body {text[1:].decode('latin-1')}")

@@ -8,13 +8,15 @@ and in its pytest settings, what a transcript is played against::
 
     transcript_command = ./stub --port 0 {program}     (says "Listening on port N" on stdout or stderr)
 
-or ``transcript_server = HOST:PORT``, a server that is there. Then every ``*.rsp`` file below the test paths is a test:
+or ``transcript_server = HOST:PORT`` (or a socket's path), a server that is there, or ``transcript_serve =
+MODULE:FUNCTION``, a function that serves the connected socket that it is given, in this process. Then every
+``*.rsp`` file below the test paths is a test:
 its client is played, and whatever the server answers differently fails it (docs/transcripts.md says what is compared).
 ``{program}`` and ``{arguments}`` are those of the transcript's header; ``transcript_program`` is another directory to
 look for the program in.
 
 ``@pytest.mark.transcript("file.rsp")`` on a test gives it the fixture `transcript`; its `play` takes the address of a
-server that the test has started itself, in this process or wherever.
+server that the test has started itself, or a function that serves a connected socket.
 """
 
 from __future__ import annotations
@@ -23,28 +25,36 @@ import os
 import re
 import select
 import shlex
+import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pydbgserver.errors import UsageError
 from pydbgserver.rsp.transcript import Transcript, TranscriptError
 from pydbgserver.transcripts.files import load
-from pydbgserver.transcripts.play_client import Result, Settings, play_address
+from pydbgserver.transcripts.play_client import Result, Settings, play_address, play_connection
 from pydbgserver.transcripts.report import text
 
 WAIT = 20.0
+WHERE = ("transcript_command", "transcript_server", "transcript_serve")
+"""The settings of which one says what is tested."""
+
+Serve = Callable[[socket.socket], object]
 LISTENING = re.compile(rb"[Ll]istening on port (\d+)")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The settings."""
     parser.addini("transcript_command", "command that starts a server; says 'Listening on port N'")
-    parser.addini("transcript_server", "HOST:PORT of a server that is there")
+    parser.addini("transcript_server", "HOST:PORT or socket path of a server that is there")
+    parser.addini("transcript_serve", "MODULE:FUNCTION that serves a connected socket")
     parser.addini("transcript_program", "directory of the debugged programs, instead of the recorded one")
 
 
@@ -56,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """A transcript is a test where the settings say what to play it against."""
     config = parent.config
-    if file_path.suffix == ".rsp" and (config.getini("transcript_command") or config.getini("transcript_server")):
+    if file_path.suffix == ".rsp" and any(map(config.getini, WHERE)):
         file: pytest.Collector = TranscriptFile.from_parent(parent, path=file_path)
         return file
     return None
@@ -79,20 +89,32 @@ class TranscriptItem(pytest.Item):
     def runtest(self) -> None:
         transcript = load(str(self.path))
         program = program_of(transcript, self.config.getini("transcript_program"))
-        address = self.config.getini("transcript_server")
+        command, address, function = (str(self.config.getini(name)) for name in WHERE)
         if address:
-            check(transcript, str(address), program)
-            return
-        with started(str(self.config.getini("transcript_command")), transcript, program) as port:
-            check(transcript, f"127.0.0.1:{port}", program)
+            check(transcript, address, program)
+        elif function:
+            check(transcript, named(function), program)
+        else:
+            with started(command, transcript, program) as port:
+                check(transcript, f"127.0.0.1:{port}", program)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, Differs | TranscriptError):
+        if isinstance(excinfo.value, Differs | TranscriptError | UsageError):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, None, f"transcript {self.name}"
+
+
+def named(name: str) -> Serve:
+    """The function that ``MODULE:FUNCTION`` names. Raises `UsageError`."""
+    module, _, function = name.partition(":")
+    try:
+        found: Serve = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"transcript_serve = {name}: {error}") from None
+    return found
 
 
 def program_of(transcript: Transcript, directory: str) -> str:
@@ -132,10 +154,15 @@ def _port(server: subprocess.Popen[bytes]) -> int:
     return int(match[1])
 
 
-def check(transcript: Transcript, address: str, program: str = "") -> Result:
-    """Play the client of `transcript` against the server at `address` (HOST:PORT). Raises `Differs`."""
-    host, _, port = address.rpartition(":")
-    result = play_address(transcript, host, int(port), Settings(program=program))
+def check(transcript: Transcript, server: str | Serve, program: str = "") -> Result:
+    """Play the client of `transcript` against `server`: HOST:PORT, a socket's path, or a function that serves the
+    connected socket that it is given. Raises `Differs`, and `UsageError` if nobody listens."""
+    settings = Settings(program=program)
+    result = (
+        play_address(transcript, server, settings)
+        if isinstance(server, str)
+        else play_connection(transcript, server, settings)
+    )
     if result.differences or result.broken:
         raise Differs(text(result))
     return result
@@ -147,9 +174,9 @@ class TranscriptUnderTest:
     def __init__(self, transcript: Transcript) -> None:
         self.transcript = transcript
 
-    def play(self, address: str, *, program: str = "") -> Result:
-        """Play its client against the server at `address`. Raises `Differs` and `UsageError`."""
-        return check(self.transcript, address, program)
+    def play(self, server: str | Serve, *, program: str = "") -> Result:
+        """Play its client against `server`; see `check`."""
+        return check(self.transcript, server, program)
 
 
 @pytest.fixture

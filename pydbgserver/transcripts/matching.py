@@ -120,13 +120,15 @@ class Rules:
         self.exact = exact
         self._treatments = dict(TREATMENTS)
         self._places: list[tuple[int, int, str]] = []
-        for line in (transcript.header.get("match", "") if transcript else "").splitlines():
+        lines = (transcript.header.get("match", "") if transcript else "").splitlines()
+        numbers = [*(transcript.header_lines.get("match", ()) if transcript else ()), *(0 for _ in lines)]
+        for number, line in zip(numbers, lines, strict=False):
             name, _, treatment = line.strip().rpartition(" ")
             place = _PLACE.fullmatch(name)
             if treatment not in TREATMENT_NAMES or not name or (name.startswith("memory") and place is None):
                 assert transcript is not None
                 why = f"'match: {line}': PACKET and one of {', '.join(TREATMENT_NAMES)} are expected"
-                raise TranscriptError(transcript.file, 0, why)
+                raise TranscriptError(transcript.file, number, why)
             if place is not None:
                 self._places.append((int(place[1], 16), int(place[2], 16), treatment))
             else:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import select
+import socket
+import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
 
-from pydbgserver.options import TCP, Endpoint
+from pydbgserver.errors import UsageError
+from pydbgserver.options import TCP, UNIX, Endpoint
 from pydbgserver.rsp.codec import checksum
 from pydbgserver.rsp.transcript import Line, Mark, Transcript, console_text
-from pydbgserver.server.listen import Link, Listener, open_listener
+from pydbgserver.server.listen import Link, Listener, ReadyListener, open_listener, socket_link
 from pydbgserver.transcripts.matching import IGNORE, OUTPUT, Matcher, Rules
 from pydbgserver.transcripts.tap import Tap
 
@@ -202,9 +206,43 @@ def play(transcript: Transcript, listener: Listener, settings: Settings | None =
         link.close()
 
 
-def play_address(transcript: Transcript, host: str, port: int, settings: Settings | None = None) -> Result:
-    """Play the client of `transcript` against the server there. Raises `UsageError` if nobody listens."""
-    listener = open_listener(Endpoint(kind=TCP, host=host, port=port, connect=True))
+def play_connection(
+    transcript: Transcript, serve: Callable[[socket.socket], object], settings: Settings | None = None
+) -> Result:
+    """Play the client of `transcript` against `serve`, which gets one end of a socket pair in a thread of its own and
+    serves it to its end. What it raises is raised here."""
+    ours, theirs = socket.socketpair()
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with theirs:
+                serve(theirs)
+        except BaseException as error:
+            failed.append(error)
+
+    server = threading.Thread(target=run, daemon=True)
+    server.start()
+    result = play(transcript, ReadyListener(socket_link(ours, "")), settings)
+    server.join((settings or Settings()).timeout)
+    if failed:
+        raise failed[0]
+    return result
+
+
+def play_address(transcript: Transcript, address: str, settings: Settings | None = None) -> Result:
+    """Play the client of `transcript` against the server at `address`: HOST:PORT, or a socket's path with a slash.
+
+    Raises `UsageError` if nobody listens there.
+    """
+    if "/" in address:
+        endpoint = Endpoint(kind=UNIX, path=address, connect=True)
+    else:
+        host, _, port = address.rpartition(":")
+        if not port.isdigit():
+            raise UsageError(f"{address!r} is neither HOST:PORT nor the path of a socket")
+        endpoint = Endpoint(kind=TCP, host=host, port=int(port), connect=True)
+    listener = open_listener(endpoint)
     try:
         return play(transcript, listener, settings)
     finally:

@@ -123,11 +123,12 @@ class RecordedServer:
     def _unknown(self, request: bytes, name: str, *, read: bool = False) -> bytes:
         if name in ACCEPTED:
             return b"OK"
-        self.strays.append(Stray(self._line, request))
+        self.strays.append(Stray(self.line, request))
         return b"E0e" if read else b""
 
     @property
-    def _line(self) -> int:
+    def line(self) -> int:
+        """The line of the last resume, or the first packet."""
         exchanges = self._pieces[self._current].exchanges
         return exchanges[0].request.number if exchanges else 0
 
@@ -136,7 +137,7 @@ class RecordedServer:
         if self.at_end:
             if name in ACCEPTED:
                 return [] if name in SILENT else [(Mark.TO_CLIENT, b"OK")]
-            self.strays.append(Stray(self._line, request))
+            self.strays.append(Stray(self.line, request))
             return [(Mark.TO_CLIENT, b"W00")]
         self._current += 1
         piece = self._pieces[self._current]
@@ -205,8 +206,8 @@ class _Link:
                 await trio.lowlevel.wait_writable(self._wire.write_descriptor)
 
 
-def serve(transcript: Transcript, listener: Listener) -> list[Stray]:
-    """Play the server for the first client of `listener`, until it goes; gives what it asked in vain."""
+def serve(transcript: Transcript, listener: Listener) -> RecordedServer:
+    """Play the server for the first client of `listener`, until it goes; gives what has become of it."""
     server = RecordedServer(transcript)
 
     async def talk() -> None:
@@ -219,4 +220,4 @@ def serve(transcript: Transcript, listener: Listener) -> list[Stray]:
             link.close()
 
     trio.run(talk)
-    return server.strays
+    return server

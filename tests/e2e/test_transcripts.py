@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pydbgserver.testing.client import connect
 from pydbgserver.transcripts.files import load
 from pydbgserver.transcripts.html import page
 from tests.e2e import servers
@@ -102,8 +106,6 @@ def test_a_client_debugs_a_recording(
 
 
 def test_record_in_both_styles(program: Programs, tmp_path: Path) -> None:
-    from pydbgserver.testing.client import connect
-
     for style in ("gdb", "lldb"):
         transcript = tmp_path / f"{style}.rsp"
         command = [*OURS, *(["gdbserver"] if style == "lldb" else [])]
@@ -127,6 +129,70 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         said = ours(*arguments)
         assert (said.returncode, said.stdout) == (2, "")
         assert f"{bad}:4: not a line of a transcript" in said.stderr
+
+
+def test_a_rule_or_a_body_that_cannot_be_read_is_told_with_its_line_and_nothing_is_sent(tmp_path: Path) -> None:
+    head = "pydbgserver transcript 1\nserver: toy\n"
+    rule, body = tmp_path / "rule.rsp", tmp_path / "body.rsp"
+    rule.write_text(f"{head}match: m form\nmatch: m nonsense\n\n0.000000 <- qC\n")
+    body.write_text(f"{head}\n0.000000 <- qC\n0.000001 -> @{'0' * 24}:5000\n")
+    for path, why in ((rule, f"{rule}:4: 'match: m nonsense'"), (body, f"{body}:5: the body is in the side file")):
+        # Nobody listens on port 1: a replay that got so far would say so.
+        said = ours("replay", path, "--server", "127.0.0.1:1")
+        assert (said.returncode, said.stdout) == (2, "")
+        assert why in said.stderr
+
+
+def test_a_server_that_hangs_up_and_a_client_that_does(tmp_path: Path) -> None:
+    good = tmp_path / "good.rsp"
+    good.write_text("pydbgserver transcript 1\n\n0.000000 <- qC\n0.000001 -> QC1\n0.000002 <- c\n0.000003 -> S05\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        replay = subprocess.Popen(
+            [*OURS, "replay", str(good), "--server", f"127.0.0.1:{listener.getsockname()[1]}"],
+            stdout=subprocess.PIPE, text=True, env=servers.server_environment(),
+        )  # fmt: skip
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(100) == b"$qC#b4"
+            connection.sendall(b"+$QC1#c5")
+        said, _ = replay.communicate(timeout=30)
+    assert replay.returncode == 1
+    assert re.search(rf"{good}:[56]: the server has hung up", said)
+    server = listening("replay", good, "--client", "127.0.0.1:0")
+    try:
+        with connect("127.0.0.1", server.port, no_ack=False) as client:
+            assert client.request("qC") == b"QC1"
+        assert servers.ended_within(server.process, servers.WAIT)
+        server.read_available(servers.WAIT)
+        assert f"{good}:3: the client has gone; the recording goes on" in server.output
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_a_proxy_whose_one_side_dies_closes_the_other_and_keeps_the_file(first: str, tmp_path: Path) -> None:
+    transcript = tmp_path / "session.rsp"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        proxy = listening("proxy", "127.0.0.1:0", target, "--record", transcript)
+        try:
+            with listener.accept()[0] as server, connect("127.0.0.1", proxy.port, no_ack=False) as client:
+                server.settimeout(servers.WAIT)
+                client.send("qC")
+                assert server.recv(100) == b"$qC#b4"
+                server.sendall(b"+$QC1#c5")
+                assert client.receive() == b"QC1"
+                dying, left = (client.connection, server) if first == "client" else (server, client.connection)
+                # A reset, as of a process that was killed.
+                dying.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                dying.close()
+                assert left.recv(100) in (b"", b"+")
+            assert servers.ended_within(proxy.process, servers.WAIT)
+        finally:
+            proxy.close()
+    assert proxy.process.returncode == 0
+    gone = "<." if first == "client" else ".>"
+    assert [line.text for line in load(str(transcript)).lines] == ["<- qC", "-> QC1", gone]
 
 
 def test_nobody_there(tmp_path: Path) -> None:
