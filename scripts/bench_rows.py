@@ -6,10 +6,11 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
 
 from bench_link import Link, Refused
-from bench_servers import Contender, Session, attached, resident_bytes, running
+from bench_servers import OURS, Contender, Session, attached, resident_bytes, running
 
 from pydbgserver.testing.client import frame
 from tests.programs import Programs
@@ -31,6 +32,9 @@ class Row:
     against: str | None = None
 
 
+UNRECORDED = "unrecorded"
+"""Our own server without --record."""
+
 ROWS = {
     row.name: row
     for row in (
@@ -48,6 +52,8 @@ ROWS = {
         Row("list 500 threads", "ms", None),
         Row("interrupt 500 threads", "ms", 0.6),
         Row("detach 500 threads", "ms", None),
+        Row("qC, recorded", "us", 1.1, against=UNRECORDED),
+        Row("m 1 KiB, recorded", "us", 1.1, against=UNRECORDED),
         Row("start to listening", "ms", 2.0, against="lldb-server"),
         Row("start to first stop reply", "ms", None, against="lldb-server"),
         Row("memory of the server", "MiB", 0.5, against="lldb-server"),
@@ -120,6 +126,30 @@ def round_trips(samples: Samples, sessions: Sequence[Session]) -> None:
             return repeated(lambda: exchange(packet), 250)
 
         in_turns(samples, f"round trip {name}", sessions, 20, measure)
+
+
+def recording_rows(samples: Samples, servers: Sequence[Contender]) -> None:
+    """What --record adds to a round trip of our own server."""
+    ours = [server for server in servers if server.name == OURS]
+    with ExitStack() as stack:
+        directory = stack.enter_context(TemporaryDirectory())
+        sessions = []
+        for server in ours:
+            for name, options in ((OURS, ["--record", f"{directory}/session.rsp"]), (UNRECORDED, [])):
+                contender = replace(server, name=name)
+                sessions.append(
+                    stack.enter_context(attached(contender, samples.programs, "bulk", "4", options=options))
+                )
+        for name, form in {"qC": "qC", "m 1 KiB": "m{address:x},400"}.items():
+
+            def measure(session: Session, form: str = form) -> Callable[[], float]:
+                body = form.format(address=int(session.target.words[1], 16)).encode()
+                session.link.ask(body)
+                packet = frame(body)
+                exchange = session.link.exchange
+                return repeated(lambda: exchange(packet), 250)
+
+            in_turns(samples, f"{name}, recorded", sessions, 40, measure)
 
 
 def bulk_content(size: int) -> bytes:
@@ -316,6 +346,7 @@ def start_rows(samples: Samples, servers: Sequence[Contender]) -> None:
 
 GROUPS: dict[Callable[[Samples, Sequence[Contender]], None], tuple[str, ...]] = {
     memory_rows: ("round trip", "read", "write"),
+    recording_rows: ("qC, recorded", "m 1 KiB, recorded"),
     step_rows: ("single step",),
     breakpoint_rows: ("breakpoint cycle", "memory of the server"),
     thread_rows: ("attach", "list", "interrupt", "detach"),

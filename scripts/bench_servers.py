@@ -121,9 +121,11 @@ def move(pid: int, processors: frozenset[int]) -> None:
 
 
 @contextmanager
-def attached(contender: Contender, programs: Programs, name: str, *arguments: str) -> Iterator[Session]:
+def attached(
+    contender: Contender, programs: Programs, name: str, *arguments: str, options: Sequence[str] = ()
+) -> Iterator[Session]:
     with running(programs, name, *arguments) as target:
-        server = contender.start(attach=target.process.pid)
+        server = contender.start(attach=target.process.pid, options=options)
         try:
             if Placement.servers is not None:
                 move(server.process.pid, Placement.servers)

@@ -81,6 +81,7 @@ class TranscriptError(Exception):
 # Bodies as text.
 
 _UNPRINTABLE = re.compile(rb"[^ -\[\]-~]")
+_PRINTABLE = bytes(byte for byte in range(0x20, 0x7F) if byte != 0x5C)
 _NAMED_ESCAPES = {0x0A: b"\\n", 0x0D: b"\\r", 0x09: b"\\t", 0x5C: b"\\\\"}
 _ESCAPES = [_NAMED_ESCAPES.get(byte, b"\\x%02x" % byte) for byte in range(256)]
 _ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|(.?))", re.DOTALL)
@@ -89,7 +90,8 @@ _UNESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"\\": b"\\"}
 
 def escape(body: bytes) -> bytes:
     """`body` on one line of printable ASCII."""
-    if _UNPRINTABLE.search(body) is not None:
+    # To delete what is printable takes a tenth of the time of a search for what is not.
+    if body.translate(None, _PRINTABLE):
         body = _UNPRINTABLE.sub(lambda match: _ESCAPES[match[0][0]], body)
     # Editors take spaces off the end of a line, and "@" at the beginning names a body in the side file.
     if body[-1:] == b" ":
