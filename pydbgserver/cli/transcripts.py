@@ -220,7 +220,7 @@ def _play_client(path: str, endpoint: Endpoint, draft: Draft) -> int:
     from pydbgserver.server.listen import open_listener
     from pydbgserver.transcripts import play_client, report
     from pydbgserver.transcripts.files import load
-    from pydbgserver.transcripts.matching import Rules
+    from pydbgserver.transcripts.rules import Rules
 
     transcript = load(path)
     # Its rules are read before anybody is spoken to.

@@ -18,7 +18,8 @@ from pydbgserver.options import TCP, UNIX, Endpoint
 from pydbgserver.rsp.codec import checksum
 from pydbgserver.rsp.transcript import Line, Mark, Transcript, console_text
 from pydbgserver.server.listen import Link, Listener, ReadyListener, open_listener, socket_link
-from pydbgserver.transcripts.matching import IGNORE, OUTPUT, Matcher, Rules
+from pydbgserver.transcripts.matching import Matcher
+from pydbgserver.transcripts.rules import IGNORE, OUTPUT, Rules
 from pydbgserver.transcripts.tap import Tap
 
 TIMEOUT = 10.0

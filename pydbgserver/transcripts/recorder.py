@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from time import perf_counter_ns
 
 from pydbgserver.errors import UsageError
@@ -21,6 +22,9 @@ from pydbgserver.rsp.transcript import (
 )
 
 BODIES_SUFFIX = ".bodies"
+
+MADV_POPULATE_WRITE = 23
+"""madvise(2): page tables for writing, since Linux 5.14."""
 
 STEP = 256 * 1024
 """The file grows by so many bytes at a time while it is written; the rest of the last step is cut off at the end."""
@@ -52,6 +56,10 @@ class _Growing:
         if self._map is not None:
             self._map.close()
         self._map = mmap.mmap(self._descriptor, capacity)
+        with suppress(OSError, ValueError):
+            # All pages at once: a fault for each of them costs as much as the lines on it.
+            begin = self._end // mmap.PAGESIZE * mmap.PAGESIZE
+            self._map.madvise(MADV_POPULATE_WRITE, begin, capacity - begin)
         self._capacity = capacity
 
     def close(self) -> None:

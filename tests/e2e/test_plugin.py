@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +29,9 @@ arguments: one two
 """
 
 STUB = '''"""A stub that knows four packets."""
+import os
 import re
+import shutil
 import socket
 import sys
 
@@ -175,3 +179,20 @@ def test_a_stub_that_ends_and_a_file_that_is_none(project: Path) -> None:
     (project / "sessions" / "first.rsp").write_text("pydbgserver transcript 9\n")
     said = run(project, "-o", COMMAND, "sessions")
     assert "first.rsp:1: this is format '9', known is 1" in said.stdout
+
+
+def test_the_example_project(tmp_path: Path) -> None:
+    """As its workflow does it: made, and played against the command of its pytest.ini."""
+    project, tools = tmp_path / "transcripts", tmp_path / "bin"
+    shutil.copytree(servers.ROOT / "examples" / "transcripts", project, ignore=shutil.ignore_patterns("build"))
+    subprocess.run(["make", "-s", "-C", str(project)], check=True, timeout=60)
+    tools.mkdir()
+    command = tools / "pydbgserver"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m pydbgserver "$@"\n')
+    command.chmod(0o755)
+    environment = {**servers.server_environment(), "PATH": f"{tools}:{os.environ['PATH']}"}
+    said = subprocess.run(
+        [sys.executable, "-m", "pytest", "-W", "error", "-p", "no:cacheprovider"],
+        cwd=project, env=environment, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert passed(said) == 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pydbgserver.rsp.transcript import Transcript, TranscriptError
-from pydbgserver.transcripts.matching import Matcher, Rules
+from pydbgserver.transcripts.matching import Matcher
+from pydbgserver.transcripts.rules import Rules
 
 
 @pytest.mark.parametrize(
