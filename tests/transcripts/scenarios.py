@@ -9,6 +9,9 @@ from tests.programs import line_of
 RESUME = "@resume"
 INTERRUPT = "@interrupt"
 """Let the program run, and stop it by Ctrl-C."""
+RESUME_IN_BACKGROUND = "@background"
+INTERRUPT_ONE = "@interrupt one"
+"""In gdb's non-stop mode: let every thread run without waiting, and stop the present one."""
 
 
 BARE = "bare"
@@ -336,5 +339,18 @@ SCENARIOS = (
         ("register read rip", "memory read -s 8 -c 1 &counter", "thread list", "process detach"),
         attach=True,
         arguments=("w",),
+    ),
+    Scenario(
+        "non-stop",
+        BARE,
+        ("break tick", "continue", "info threads", "next", "delete", "continue"),
+        before=("set non-stop on",),
+    ),
+    Scenario(
+        "non-stop-threads",
+        "threads_pause",
+        (RESUME_IN_BACKGROUND, "info threads", "thread 2", INTERRUPT_ONE, "backtrace 1", "info threads", "kill"),
+        before=("set non-stop on",),
+        arguments=("2",),
     ),
 )
