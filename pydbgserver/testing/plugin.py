@@ -42,7 +42,8 @@ from pydbgserver.transcripts.files import load
 from pydbgserver.transcripts.play_client import Result, Settings, play_address, play_connection
 from pydbgserver.transcripts.report import text
 
-WAIT = 20.0
+WAIT = 30.0
+"""For the server to listen, and for each of its replies: tests run beside others on busy machines."""
 WHERE = ("transcript_command", "transcript_server", "transcript_serve")
 """The settings of which one says what is tested."""
 
@@ -157,7 +158,7 @@ def _port(server: subprocess.Popen[bytes]) -> int:
 def check(transcript: Transcript, server: str | Serve, program: str = "") -> Result:
     """Play the client of `transcript` against `server`: HOST:PORT, a socket's path, or a function that serves the
     connected socket that it is given. Raises `Differs`, and `UsageError` if nobody listens."""
-    settings = Settings(program=program)
+    settings = Settings(program=program, timeout=WAIT)
     result = (
         play_address(transcript, server, settings)
         if isinstance(server, str)
