@@ -4,7 +4,6 @@
 #include "linux_tracer.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/wait.h>
 
 /* ptrace(2): a thread that calls execve goes on under its leader's id. The leader is on no list when it was a
@@ -81,9 +80,6 @@ void collect_thread(struct thread *thread) {
     }
 }
 
-/* Above this, one waitpid(-1) is cheaper than asking for each. */
-#define FEW 4
-
 void collect_running(void) {
     if (!tracer.running || (!tracer.stopping && tracer.running > FEW)) {
         collect_any();
@@ -105,12 +101,8 @@ void collect_running(void) {
  * reaped, one in vfork only when its child has gone on, and a leader's death is told last of all. */
 bool wait_for(struct thread *thread, int *status) {
     pid_t tid = thread->tid, got;
-    for (int spin = 0; spin < 2000; spin++) {
-        got = kernel.waitpid(tid, status, __WALL | WNOHANG);
-        if (got)
-            return got == tid;
-        sched_yield();
-    }
+    if ((got = kernel.await(tid, status)))
+        return got == tid;
     while ((got = kernel.waitpid(-1, status, __WALL)) > 0) {
         if (got == tid)
             return true;

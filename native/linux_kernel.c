@@ -49,6 +49,7 @@ static bool real_same_memory(pid_t one, pid_t other) {
 struct kernel kernel = {
     .ptrace = real_ptrace,
     .waitpid = real_waitpid,
+    .await = await_child,
     .tgkill = real_tgkill,
     .kill = real_kill,
     .vm_readv = real_vm_readv,

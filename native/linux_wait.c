@@ -171,6 +171,13 @@ static bool have_events(void) {
     return false;
 }
 
+static void sleep_for_few(void) {
+    int status;
+    pid_t tid = kernel.await(-1, &status);
+    if (tid > 0)
+        dispatch(tid, status);
+}
+
 /* All have stopped for an event whose thread is gone (an exec or SIGKILL took it): run again. */
 static void undo_stop(void) {
     tracer.stopping = false;
@@ -203,7 +210,9 @@ static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int6
         int64_t spent = budget_us > 0 ? now_us() - start : 0;
         if (spent >= budget_us)
             return false;
-        if (spent >= spin_us) {
+        if (tracer.running <= FEW && spin_us) {
+            sleep_for_few();
+        } else if (spent >= spin_us) {
             sleep_for_child(unblocked, budget_us - spent);
             collect_any();
         } else {

@@ -25,6 +25,7 @@
 struct kernel {
     long (*ptrace)(long request, pid_t tid, void *address, void *data);
     pid_t (*waitpid)(pid_t tid, int *status, int options);
+    pid_t (*await)(pid_t tid, int *status); /* sleeps for some milliseconds at most: 0 */
     int (*tgkill)(pid_t tgid, pid_t tid, int signal);
     int (*kill)(pid_t pid, int signal);
     ssize_t (*vm_readv)(pid_t pid, const struct iovec *local, const struct iovec *remote);
@@ -32,6 +33,9 @@ struct kernel {
     bool (*same_memory)(pid_t one, pid_t other);
 };
 extern struct kernel kernel;
+
+/* The real `await`. */
+pid_t await_child(pid_t tid, int *status);
 
 /* kernel.ptrace, logged. Data is a value or an address, as the request has it. */
 long trace(long request, pid_t tid, uintptr_t address, uintptr_t data);
@@ -183,6 +187,8 @@ void dispatch(pid_t tid, int status);
 bool wait_for(struct thread *thread, int *status);
 void await_status(struct thread *thread);
 void collect_thread(struct thread *thread);
+/* Above this, one waitpid(-1) is cheaper than asking for each. */
+#define FEW 4
 void collect_running(void);
 void collect_any(void);
 void stop_all(void);

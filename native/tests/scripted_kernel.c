@@ -580,6 +580,10 @@ static pid_t scripted_waitpid(pid_t tid, int *status, int options) {
     return got;
 }
 
+static pid_t scripted_await(pid_t tid, int *status) {
+    return scripted_waitpid(tid, status, __WALL | WNOHANG);
+}
+
 static long let_go(struct task *t, long request, int number) {
     bool signal_stop = !(t->status >> 16) && !(t->status >> 8 & 0x80);
     bool trap_stop = t->status >> 16 == PTRACE_EVENT_STOP;
@@ -739,6 +743,7 @@ void start_kernel(void) {
     kernel = (struct kernel){
         .ptrace = scripted_ptrace,
         .waitpid = scripted_waitpid,
+        .await = scripted_await,
         .tgkill = scripted_tgkill,
         .kill = scripted_kill,
         .vm_readv = scripted_vm_readv,
