@@ -22,7 +22,7 @@ from cffi import FFI
 NATIVE = Path(__file__).resolve().parent
 ROOT = NATIVE.parent
 
-COMMON = ("rsp", "registers")
+COMMON = ("registers", "rsp")  # in the order of their declarations
 SYSTEMS = {"linux": ("linux",), "darwin": ("mach",)}
 
 

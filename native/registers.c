@@ -48,57 +48,39 @@ static unsigned full_tag(const uint8_t *tag)
     return full;
 }
 
-static uint8_t abridged_tag(unsigned full)
-{
-    uint8_t tag = 0;
-    for (unsigned physical = 0; physical < 8; physical++)
-        if ((full >> (2 * physical) & 3) != TAG_EMPTY)
-            tag |= (uint8_t)(1u << physical);
-    return tag;
-}
-
 static void put_field(uint8_t *to, unsigned value)
 {
     memset(to, 0, FIELD);
     store16(to, value);
 }
 
-void rsp_gather(const rsp_piece *plan, int pieces, const uint8_t *general, const uint8_t *xstate, uint8_t *block)
+static void copy_piece(const rsp_piece *piece, const uint8_t *from, uint8_t *to)
 {
-    for (const rsp_piece *piece = plan; piece < plan + pieces; piece++) {
-        const uint8_t *from = (piece->set ? xstate : general) + piece->src;
-        uint8_t *to = block + piece->dst;
-        switch (piece->op) {
-        case REGISTER_FTAG:
-            put_field(to, full_tag(from));
-            break;
-        case REGISTER_MASK11:
-            put_field(to, load16(from) & 0x7ff);
-            break;
-        case REGISTER_ZX:
-            memset(to, 0, FIELD);
-            memcpy(to, from, piece->size);
-            break;
-        default:
-            memcpy(to, from, piece->size);
-        }
+    switch (piece->op) {
+    case REGISTER_FTAG:
+        put_field(to, full_tag(from));
+        break;
+    case REGISTER_MASK11:
+        put_field(to, load16(from) & 0x7ff);
+        break;
+    case REGISTER_ZX:
+        memset(to, 0, FIELD);
+        memcpy(to, from, piece->size);
+        break;
+    default:
+        memcpy(to, from, piece->size);
     }
 }
 
-void rsp_scatter(const rsp_piece *plan, int pieces, const uint8_t *block, uint8_t *general, uint8_t *xstate)
+void rsp_gather(const rsp_layout *layout, const uint8_t *const *images, uint8_t *block)
 {
-    for (const rsp_piece *piece = plan; piece < plan + pieces; piece++) {
-        const uint8_t *from = block + piece->dst;
-        uint8_t *to = (piece->set ? xstate : general) + piece->src;
-        switch (piece->op) {
-        case REGISTER_FTAG:
-            *to = abridged_tag(load16(from));
-            break;
-        case REGISTER_MASK11:
-            store16(to, load16(from) & 0x7ff);
-            break;
-        default:
-            memcpy(to, from, piece->size);
-        }
+    uint64_t present[RSP_REGSETS] = {0};
+    for (int i = 0; i < layout->sets; i++)
+        if (layout->set[i].presence >= 0)
+            memcpy(&present[i], images[i] + layout->set[i].presence, sizeof present[i]);
+    for (const rsp_piece *piece = layout->pieces; piece < layout->pieces + layout->count; piece++) {
+        int stored = !piece->needs || present[piece->set] & piece->needs;
+        const uint8_t *image = stored ? images[piece->set] : layout->set[piece->set].initial;
+        copy_piece(piece, image + piece->src, block + piece->dst);
     }
 }

@@ -90,6 +90,19 @@ static uint8_t *put_run(uint8_t *to, uint8_t byte, int64_t run)
     return to;
 }
 
+static const uint8_t *end_of_run(const uint8_t *from, const uint8_t *end)
+{
+    uint64_t eight, same = 0x0101010101010101u * *from;
+    for (; end - from >= 8; from += 8) {
+        memcpy(&eight, from, 8);
+        if (eight != same)
+            break;
+    }
+    for (uint8_t byte = (uint8_t)same; from < end && *from == byte; from++)
+        ;
+    return from;
+}
+
 /* Whether a run worth counting starts in the block; looks SHORTEST_REPEAT bytes past its end. */
 static int block_has_run(const uint8_t *block)
 {
@@ -115,8 +128,7 @@ static uint8_t *compress_runs(uint8_t *from, const uint8_t *end)
         while (from < stop) {
             uint8_t byte = *from;
             const uint8_t *start = from;
-            while (from < end && *from == byte)
-                from++;
+            from = (uint8_t *)end_of_run(from, end);
             to = put_run(to, byte, from - start);
         }
     }

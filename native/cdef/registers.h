@@ -1,4 +1,4 @@
-/* Between the kernel's register sets and the block of registers of the `g` packet. */
+/* From the kernel's register sets to the block of registers of the `g` packet. */
 
 enum register_op {
     /* `size` bytes, as they are. */
@@ -12,18 +12,37 @@ enum register_op {
     REGISTER_ZX = 3
 };
 
-/* One copy between `src`, an offset in the register set, and `dst`, one in the
- * block. `set` is 0 for general registers and 1 for the XSAVE area. */
+/* One copy between `src`, an offset in the register set number `set`, and `dst`, one in the block. It counts only
+ * while one of the bits `needs` of the set's presence word is set (0: always); else the register has its initial
+ * value. */
 typedef struct {
-    uint8_t op;
-    uint8_t set;
+    uint64_t needs;
     uint16_t src;
     uint16_t dst;
     uint16_t size;
+    uint8_t op;
+    uint8_t set;
 } rsp_piece;
 
-/* Fill `block` from the register sets. The caller has checked every offset. */
-void rsp_gather(const rsp_piece *plan, int pieces, const uint8_t *general, const uint8_t *xstate, uint8_t *block);
+/* A register set: its type for the function that reads it, its size in bytes, where its presence word is (64 bits,
+ * -1: it has none) and its image of initial values. */
+typedef struct {
+    int32_t type;
+    int32_t size;
+    int32_t presence;
+    const uint8_t *initial;
+} rsp_regset;
 
-/* The inverse: update the register sets from `block`; bytes that no piece names stay. */
-void rsp_scatter(const rsp_piece *plan, int pieces, const uint8_t *block, uint8_t *general, uint8_t *xstate);
+enum { RSP_REGSETS = 4 };
+
+/* The layout of the block. The caller has checked every offset. */
+typedef struct {
+    const rsp_piece *pieces;
+    int32_t count;
+    int32_t block_size;
+    int32_t sets;
+    rsp_regset set[4];
+} rsp_layout;
+
+/* Fill `block` from one image for each register set. */
+void rsp_gather(const rsp_layout *layout, const uint8_t *const *images, uint8_t *block);

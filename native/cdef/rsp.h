@@ -30,18 +30,62 @@ int64_t rsp_receive(int descriptor, uint8_t *buffer, int64_t capacity, int wait_
 /* One non-blocking send without SIGPIPE on sockets: how many bytes went out. */
 int64_t rsp_send(int descriptor, const uint8_t *data, int64_t length);
 
-/* One turn of a conversation: frame `body` into `out`, send it, wait up to
- * `wait_us` for the answer and read it into `in`. No acknowledgements.
+/* What can be answered without asking anybody, from a stopped thread. A field that is 0 leaves its packets to others.
+ * The functions are those of the target's family (native/cdef/linux.h): `read_memory` gives the readable prefix's
+ * length, `read_regset` the set's; both negative on failure. `scratch` holds an image of each register set and the
+ * block, one behind the other. */
+typedef struct {
+    int64_t (*read_memory)(int pid, uint64_t address, uint8_t *buffer, uint64_t size);
+    int (*read_regset)(int tid, int type, uint8_t *buffer, int size);
+    int32_t pid;
+    int32_t tid;
+    const rsp_layout *registers;
+    uint8_t *scratch;
+    const uint8_t *identity; /* the reply to qC */
+    int32_t identity_size;
+    int32_t reads_binary; /* `x` is answered: 1 with the bytes alone, 2 with a `b` before them */
+} rsp_reads;
+
+/* The body of the reply to `m`, `x`, `g` or `qC`: its length, or -1: this packet is for somebody else. */
+int64_t rsp_answer(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity);
+
+/* Both ends of a conversation over one socket, without acknowledgements, and its buffers. A reply is at most
+ * `capacity` bytes; `out` has room for its frame. `wait_us`: how long to wait for the next packet. `answered` counts
+ * the packets that `rsp_turn` has answered by itself, at most `most` in a call. */
+typedef struct {
+    int descriptor;
+    int flags;
+    int wait_us;
+    int most;
+    uint8_t *reply;
+    int64_t capacity;
+    uint8_t *out;
+    int64_t out_capacity;
+    uint8_t *incoming;
+    int64_t incoming_capacity;
+    rsp_reads reads;
+    int64_t answered;
+    int64_t count;
+    int64_t framed;
+} rsp_conversation;
+
+/* Make the socket ready for `rsp_turn`, which sleeps in the kernel's receive: blocking, with a time limit. */
+int rsp_converse(rsp_conversation *conversation);
+
+/* One turn: frame `body`, send it, wait for the answer and read it. Packets that `reads` can answer are answered and
+ * waited for again.
  *
  * >= 0: what came is exactly one plain packet (no runs, no restart) of
- * that many bytes, and its body begins at in[1]. Otherwise -1 - a status of
- * enum rsp_turn, or -1000 - errno; RSP_TURN_OTHER: *count bytes of something
- * else are in `in`; RSP_TURN_NOT_SENT: *count bytes went out. */
+ * that many bytes, and its body begins at incoming[1]. Otherwise -1 - a status of
+ * enum rsp_turn, or -1000 - errno; RSP_TURN_OTHER: `count` bytes of something
+ * else are in `incoming`; RSP_TURN_NOT_SENT: of the frame of `framed` bytes in `out`, `count` went out. */
 enum rsp_turn {
     RSP_TURN_SILENCE = 0,
     RSP_TURN_OTHER = 1,
     RSP_TURN_NOT_SENT = 2,
     RSP_TURN_TOO_LONG = 3
 };
-int64_t rsp_turn(int descriptor, const uint8_t *body, int64_t length, int flags, uint8_t *out, int64_t out_capacity,
-                 uint8_t *in, int64_t in_capacity, int wait_us, int64_t *count);
+int64_t rsp_turn(rsp_conversation *conversation, const uint8_t *body, int64_t length);
+
+/* The processor on which the peer's last packet was sent (SO_INCOMING_CPU), or -errno. */
+int rsp_peer_processor(int descriptor);

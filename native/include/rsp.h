@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "registers.h"
+
 #include "cdef/rsp.h"
 
 #endif

@@ -28,6 +28,7 @@ def _launch(session: Session, words: Sequence[str]) -> Process:
     if spec is None:
         raise LaunchError("no program was given, and none has run before")
     session.apply_options()
+    session.spawning()
     return session.backend.launch(spec)
 
 

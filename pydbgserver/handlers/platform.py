@@ -44,6 +44,7 @@ def launch_server(session: Session, options: str | None, more: str | None) -> st
     """lldb connects next to where the reply says. What it asks for (host, port) changes nothing: there is one port for
     everybody. The manual has a colon where lldb's code has a semicolon."""
     host = _host(session)
+    session.spawning()
     try:
         pid = host.launch()
     except (DebugError, OSError) as error:
@@ -86,6 +87,7 @@ def shell(session: Session, command: str, timeout: int, directory: str | None) -
     seconds is killed with what it has started."""
     import subprocess
 
+    session.spawning()
     try:
         process = subprocess.Popen(
             [DEFAULT_SHELL, "-c", command],

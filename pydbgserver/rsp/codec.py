@@ -1,10 +1,9 @@
-"""The byte work of the protocol, done in C: typed views of native/rsp.c, native/rsp_io.c and native/registers.c."""
+"""The byte work of the protocol, done in C: typed views of native/rsp.c and native/rsp_io.c."""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pydbgserver import native
@@ -29,6 +28,7 @@ class RspLibrary(Protocol):
     REGISTER_FTAG: int
     REGISTER_MASK11: int
     REGISTER_ZX: int
+    RSP_REGSETS: int
 
     def rsp_checksum(self, data: bytes, length: int, /) -> int: ...
     def rsp_frame(self, body: bytes, length: int, out: Any, capacity: int, flags: int, /) -> int: ...
@@ -36,22 +36,10 @@ class RspLibrary(Protocol):
     def rsp_unescape(self, data: bytes, length: int, out: Any, /) -> int: ...
     def rsp_receive(self, descriptor: int, buffer: Any, capacity: int, wait_us: int, /) -> int: ...
     def rsp_send(self, descriptor: int, data: Any, length: int, /) -> int: ...
-    def rsp_turn(
-        self,
-        descriptor: int,
-        body: bytes,
-        length: int,
-        flags: int,
-        out: Any,
-        out_capacity: int,
-        incoming: Any,
-        in_capacity: int,
-        wait_us: int,
-        count: Any,
-        /,
-    ) -> int: ...
-    def rsp_gather(self, plan: Any, pieces: int, general: bytes, xstate: bytes, block: Any, /) -> None: ...
-    def rsp_scatter(self, plan: Any, pieces: int, block: bytes, general: Any, xstate: Any, /) -> None: ...
+    def rsp_converse(self, conversation: Any, /) -> int: ...
+    def rsp_turn(self, conversation: Any, body: bytes, length: int, /) -> int: ...
+    def rsp_peer_processor(self, descriptor: int, /) -> int: ...
+    def rsp_gather(self, layout: Any, images: Any, block: Any, /) -> None: ...
 
 
 library: RspLibrary = native.lib
@@ -115,25 +103,25 @@ def unescape(wire: bytes) -> bytes:
 class Wire:
     """The two ends of a connection: descriptors in non-blocking mode, the same one twice for a socket.
 
-    Owns neither of them.
+    Owns neither of them. What was received last is in `room`; `view` shows it as bytes.
     """
 
-    __slots__ = ("_incoming", "_view", "read_descriptor", "write_descriptor")
+    __slots__ = ("read_descriptor", "room", "view", "write_descriptor")
 
     def __init__(self, read_descriptor: int, write_descriptor: int | None = None) -> None:
         self.read_descriptor = read_descriptor
         self.write_descriptor = read_descriptor if write_descriptor is None else write_descriptor
-        self._incoming = _new("uint8_t[]", RECEIVE_CAPACITY)
-        self._view = _buffer(self._incoming)
+        self.room = _new("uint8_t[]", RECEIVE_CAPACITY)
+        self.view = _buffer(self.room)
 
     def receive(self, wait_us: int = 0) -> bytes | None:
         """What has arrived, b"" at the end of the stream, None if nothing has within `wait_us` microseconds.
 
         A signal ends the wait early. Raises `OSError`.
         """
-        size = library.rsp_receive(self.read_descriptor, self._incoming, RECEIVE_CAPACITY, wait_us)
+        size = library.rsp_receive(self.read_descriptor, self.room, RECEIVE_CAPACITY, wait_us)
         if size >= 0:
-            received: bytes = self._view[:size]
+            received: bytes = self.view[:size]
             return received
         if size == -errno.EAGAIN:
             return None
@@ -147,115 +135,3 @@ class Wire:
         if size == -errno.EAGAIN:
             return 0
         raise OSError(-size, os.strerror(-size))
-
-
-class Conversation:
-    """The quick way through a socket while a client sends one packet after another and waits for each reply.
-
-    For connections without acknowledgements. Whatever is not one plain packet is left to `Framing`.
-    """
-
-    CAPACITY = 64 * 1024
-    """The longest frame that is sent this way."""
-
-    __slots__ = ("_arguments", "_count", "_flags", "_incoming", "_out", "_view", "_wire", "rest", "unsent")
-
-    def __init__(self, wire: Wire, *, rle: bool) -> None:
-        self._wire = wire
-        self._flags = library.RSP_RLE if rle else 0
-        self._out = _new("uint8_t[]", self.CAPACITY)
-        self._incoming = wire._incoming
-        self._view = wire._view
-        self._count = _new("int64_t *")
-        self.rest: bytes | None = None
-        """After a turn without a packet: what came instead, None if nothing did in time, b"" at the end."""
-        self.unsent = b""
-        """After a turn without a packet: what could not be sent."""
-
-    def turn(self, body: bytes, wait_us: int) -> bytes | None:
-        """Reply with `body` and wait for the next packet; None if none came, see `rest` and `unsent`.
-
-        Raises `OSError`.
-        """
-        size = library.rsp_turn(
-            self._wire.read_descriptor,
-            body,
-            len(body),
-            self._flags,
-            self._out,
-            self.CAPACITY,
-            self._incoming,
-            RECEIVE_CAPACITY,
-            wait_us,
-            self._count,
-        )
-        if size >= 0:
-            packet: bytes = self._view[1 : size + 1]
-            return packet
-        self._explain(-1 - size, body)
-        return None
-
-    def _explain(self, status: int, body: bytes) -> None:
-        self.rest, self.unsent = None, b""
-        if status == library.RSP_TURN_OTHER:
-            self.rest = self._view[: self._count[0]]
-        elif status == library.RSP_TURN_NOT_SENT:
-            self.unsent = frame(body, rle=bool(self._flags))[self._count[0] :]
-        elif status == library.RSP_TURN_TOO_LONG:
-            self.unsent = frame(body, rle=bool(self._flags))
-        elif status != library.RSP_TURN_SILENCE:
-            error = status - 999
-            raise OSError(error, os.strerror(error))
-
-
-class RegisterPlan:
-    """A register layout compiled for C: how the `g` block is put together from raw register sets.
-
-    Each piece is (op, set, source, target, size): op of `enum register_op`, set 0 general or 1 xstate, offsets in
-    bytes in that set and in the block. Every offset is checked here, once; C trusts them.
-    """
-
-    __slots__ = ("_needed", "_pieces", "_plan", "block_size")
-
-    def __init__(self, pieces: Sequence[tuple[int, int, int, int, int]], block_size: int) -> None:
-        needed = [0, 0]
-        for op, register_set, source, target, size in pieces:
-            first, end, in_block = self._extent(op, source, size)
-            if first < 0 or target < 0 or target + in_block > block_size or register_set not in (0, 1):
-                raise ValueError(f"register piece {(op, register_set, source, target, size)} lies outside its buffers")
-            needed[register_set] = max(needed[register_set], end)
-        self._plan = _new("rsp_piece[]", [tuple(piece) for piece in pieces])
-        self._pieces = len(pieces)
-        self._needed = tuple(needed)
-        self.block_size = block_size
-
-    @staticmethod
-    def _extent(op: int, source: int, size: int) -> tuple[int, int, int]:
-        """First byte and end of what a piece touches in its register set, and its size in the block."""
-        if op == library.REGISTER_COPY:
-            return source, source + size, size
-        if op == library.REGISTER_FTAG:
-            return source - 2, source + 28 + 8 * 16, 4
-        if op == library.REGISTER_MASK11:
-            return source, source + 2, 4
-        if op == library.REGISTER_ZX and 0 < size <= 4:
-            return source, source + size, 4
-        raise ValueError(f"no register operation {op} of {size} bytes")
-
-    def _check(self, general: bytes | bytearray, xstate: bytes | bytearray) -> None:
-        if len(general) < self._needed[0] or len(xstate) < self._needed[1]:
-            raise ValueError(f"register sets of {len(general)} and {len(xstate)} bytes, need {self._needed}")
-
-    def gather(self, general: bytes, xstate: bytes) -> bytes:
-        """The block. Bytes that no piece covers are zero. Raises `ValueError` for a register set that is too short."""
-        self._check(general, xstate)
-        block = bytearray(self.block_size)
-        library.rsp_gather(self._plan, self._pieces, general, xstate, _from_buffer(block))
-        return bytes(block)
-
-    def scatter(self, block: bytes, general: bytearray, xstate: bytearray) -> None:
-        """Update both register sets in place. Raises `ValueError` for a wrong length."""
-        self._check(general, xstate)
-        if len(block) != self.block_size:
-            raise ValueError(f"a block of {len(block)} bytes, need {self.block_size}")
-        library.rsp_scatter(self._plan, self._pieces, block, _from_buffer(general), _from_buffer(xstate))

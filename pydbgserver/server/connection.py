@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 import trio
 
 from pydbgserver import logs
-from pydbgserver.rsp.codec import Conversation, Wire
+from pydbgserver.rsp.codec import Wire
+from pydbgserver.rsp.conversation import Conversation
 from pydbgserver.rsp.framing import Control, Framing
 from pydbgserver.rsp.transcript import Mark, escape
 from pydbgserver.server.patience import WAIT_US, Patience
+from pydbgserver.server.placement import Placement
+from pydbgserver.session.direct_reads import direct_reads
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Backend
 
@@ -57,8 +60,13 @@ class Connection:
         self._resumed = trio.Event()
         self._drained: trio.Event | None = None
         self._identified = False
+        self._converses = False
         self._conversation: Conversation | None = None
+        self._reading: tuple[object, ...] = ()
+        """What `Session.reading` was when the conversation was told what it may answer by itself."""
         self._patience = Patience()
+        self._placement = Placement(wire.read_descriptor)
+        session.before_spawning = self._placement.leave
 
     async def serve(self) -> None:
         """Talk until the end. The client's going is no error, however it goes."""
@@ -72,6 +80,7 @@ class Connection:
                     logs.events.write(f"the connection is lost: {error.strerror}")
             finally:
                 self._backend.on_output = None
+                self._placement.leave()
             nursery.cancel_scope.cancel()
 
     # What the client sends.
@@ -104,6 +113,7 @@ class Connection:
         """Nothing has come in `waited_us`: let the other tasks run until something does."""
         if waited_us:
             self._patience.missed()
+        self._placement.leave()
         while self.session.awaited is not None:
             with trio.move_on_after(LOOK_SECONDS):
                 await trio.lowlevel.wait_readable(self._wire.read_descriptor)
@@ -125,10 +135,11 @@ class Connection:
         body = self.framing.single(data)
         if body is None:
             return data
-        session, processes = self.session, self._backend.processes
+        session, processes, recorder = self.session, self._backend.processes, self._recorder
         dispatch, turn, outbox, notices = session.dispatch, conversation.turn, session.outbox, session.notices
-        recorder = self._recorder
-        for _ in range(TURNS_WITHOUT_TRIO):
+        self._placement.join()
+        left = TURNS_WITHOUT_TRIO
+        while left > 0:
             if recorder is not None:
                 recorder.received(body)
             reply = dispatch(body)
@@ -137,12 +148,22 @@ class Connection:
                 return b""
             if recorder is not None:
                 recorder.sent(reply)
-            packet = turn(reply, WAIT_US)
+            elif session.reading != self._reading:
+                self._let_read(conversation)
+            packet = turn(reply)
+            answered = conversation.take_answered()
+            session.packets += answered
             if packet is None:
                 self.framing.out += conversation.unsent
                 return self._after_conversation(conversation.rest)
+            left -= 1 + answered
             body = packet
         return b"$" + body + b"#00"
+
+    def _let_read(self, conversation: Conversation) -> None:
+        """Packets now apply to another thread, or are answered in another form."""
+        self._reading = self.session.reading
+        conversation.read_directly(direct_reads(self.session))
 
     def _after_conversation(self, rest: bytes | None) -> bytes:
         """Something else came, or nothing did, or the end (which is found again by the next to look)."""
@@ -194,8 +215,12 @@ class Connection:
         self._post(reply)
         if session.no_ack_requested and not framing.no_ack:
             framing.no_ack = True
-        if self._conversation is None and framing.no_ack and self._identified and not logs.packets.enabled:
-            self._conversation = Conversation(self._wire, rle=framing.rle)
+        if not self._converses and framing.no_ack and self._identified and not logs.packets.enabled:
+            self._converses = True
+            with suppress(OSError):  # Not over a pipe or a terminal.
+                self._conversation = Conversation(
+                    self._wire, rle=framing.rle, wait_us=WAIT_US, most=TURNS_WITHOUT_TRIO
+                )
 
     def _identify(self) -> None:
         """What the framing does differently for each client, once it is known which one it is."""

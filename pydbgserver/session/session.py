@@ -138,6 +138,7 @@ class Session:
         "_unidentified",
         "awaited",
         "backend",
+        "before_spawning",
         "breakpoints",
         "collect_output",
         "detach_on_error",
@@ -196,6 +197,8 @@ class Session:
         self.outbox: list[bytes] = []
         self.notices: list[tuple[str, bytes]] = []
         """Notifications to send after the next reply, or at once: name and data."""
+        self.before_spawning: Callable[[], None] | None = None
+        """Called before another program is started, to undo what it should not inherit."""
         self.collect_output: Callable[[], None] | None = None
         """Called before a stop is reported, to hand over by `output` what the target has printed up to then."""
         self.packets = 0
@@ -358,6 +361,13 @@ class Session:
         self._tid = tid
 
     @property
+    def reading(self) -> tuple[object, ...]:
+        """What the replies to packets that only read depend on, beside the target: process and thread (may be ANY),
+        multiprocess ids, binary-upload, non-stop mode."""
+        dialect = self.dialect
+        return self._process, self._tid, dialect.multiprocess, dialect.binary_upload, self.non_stop
+
+    @property
     def selected_tid(self) -> int:
         """The thread that Hg or the last stop chose; ANY if there is none."""
         return self._tid
@@ -379,6 +389,15 @@ class Session:
         """After processes have been let go or killed: without any no stop is owed."""
         if not self.backend.processes and self.non_stop is None:
             self.running = False
+
+    def spawning(self) -> None:
+        """To be called before another program is started."""
+        if self.before_spawning is not None:
+            self.before_spawning()
+
+    def is_offered(self, name: str) -> bool:
+        """False for a packet that --disable-packet has taken away."""
+        return name not in self._disabled
 
     def forget_program(self, pid: int) -> None:
         """The process is no more, or another program: what was known of the old one does not hold."""

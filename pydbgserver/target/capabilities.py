@@ -152,6 +152,14 @@ class OpenFile:
     name: str
 
 
+class NativeReads(ABC):
+    """C functions that read the process without Python: `read_memory` and `read_regset` as native/cdef/rsp.h has them
+    in `rsp_reads`; they see what `Process.read_memory` and `Process.read_regset` see."""
+
+    read_memory: object
+    read_regset: object
+
+
 class OpenFiles(ABC):
     """What the debuggee has open."""
 

@@ -20,6 +20,7 @@ from pydbgserver.target.capabilities import (
     LoadedLibrary,
     MemoryAllocation,
     MemoryMap,
+    NativeReads,
     OpenFile,
     OpenFiles,
     Region,
@@ -202,6 +203,16 @@ class LinuxThreadPlacement(ThreadPlacement):
         return procfs.last_core(self._pid, tid)
 
 
+class LinuxNativeReads(NativeReads):
+    def __init__(self, functions: tuple[object, object]) -> None:
+        self.read_memory, self.read_regset = functions
+
+
+def native_reads(process: LinuxProcess) -> LinuxNativeReads | None:
+    functions = tracer.read_functions()
+    return LinuxNativeReads(functions) if functions else None
+
+
 CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
     MemoryMap: LinuxMemoryMap,
     OpenFiles: LinuxOpenFiles,
@@ -214,4 +225,5 @@ CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
     ThreadPlacement: LinuxThreadPlacement,
     ThreadReports: LinuxThreadReports,
     RegisterSnapshots: RegsetSnapshots,
+    NativeReads: native_reads,
 }

@@ -168,6 +168,15 @@ def search_memory(pid: int, address: int, length: int, pattern: bytes) -> int | 
     return int(found[0]) if result else None
 
 
+def read_functions() -> tuple[object, object] | None:
+    """The C functions behind `read_memory` and `read_regset`; None where the calls go by way of somebody else, who
+    records or replays them."""
+    try:
+        return _ffi.addressof(_lib, "linux_read_memory"), _ffi.addressof(_lib, "linux_read_regset")
+    except TypeError:
+        return None
+
+
 def write_memory(pid: int, address: int, data: bytes) -> None:
     """All of `data`; raises `BadAddress`."""
     if not data:

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pydbgserver.rsp import codec
-from pydbgserver.rsp.codec import RegisterPlan, Wire, library
+from pydbgserver.rsp.codec import Wire
 from tests.unit.rsp import wire
 
 RUNNY = st.lists(
@@ -146,76 +145,3 @@ def test_a_wire_on_a_closed_descriptor_raises() -> None:
         Wire(read_end).receive()
     with pytest.raises(OSError, match="Bad file descriptor"):
         Wire(write_end).send(b"x")
-
-
-ONE, ZERO, INFINITE, DENORMAL, UNNORMAL = (
-    struct.pack("<QH", mantissa, exponent)
-    for mantissa, exponent in ((1 << 63, 0x3FFF), (0, 0), (1 << 63, 0x7FFF), (1, 0), (1, 0x3FFF))
-)
-
-
-def fxsave(top: int, tag: int, stack: list[bytes], opcode: int = 0) -> bytes:
-    image = bytearray(512)
-    struct.pack_into("<HHBxH", image, 0, 0x37F, top << 11, tag, opcode)
-    for index, value in enumerate(stack):
-        image[32 + 16 * index : 42 + 16 * index] = value
-    return bytes(image)
-
-
-FTAG = RegisterPlan([(library.REGISTER_FTAG, 1, 4, 0, 1)], 4)
-
-
-@pytest.mark.parametrize(
-    ("image", "full"),
-    [
-        (fxsave(0, 0, []), 0xFFFF),
-        # After FLD1: TOP is 7, ST(0) is physical register 7.
-        (fxsave(7, 0x80, [ONE]), 0x3FFF),
-        (fxsave(6, 0xC0, [ZERO, ONE]), 0x1FFF),
-        (fxsave(4, 0xF0, [ONE, INFINITE, DENORMAL, UNNORMAL]), 0b10_10_10_00_11111111),
-        (fxsave(0, 0xFF, [ONE] * 8), 0),
-    ],
-)
-def test_the_tag_word_is_rebuilt_from_the_registers(image: bytes, full: int) -> None:
-    assert FTAG.gather(b"", image) == full.to_bytes(4, "little")
-    changed = bytearray(512)
-    FTAG.scatter(full.to_bytes(4, "little"), bytearray(), changed)
-    assert changed[4] == image[4]
-    assert not any(changed[:4] + changed[5:])
-
-
-def test_opcode_and_narrow_fields() -> None:
-    plan = RegisterPlan([(library.REGISTER_MASK11, 1, 6, 0, 2), (library.REGISTER_ZX, 0, 1, 4, 2)], 8)
-    assert plan.gather(b"\xff\x34\x12\xff", fxsave(0, 0, [], 0xFFFF)) == b"\xff\x07\0\0\x34\x12\0\0"
-    general, xstate = bytearray(b"\xee" * 4), bytearray(b"\xee" * 512)
-    plan.scatter(b"\xff\xff\xff\xff\x34\x12\xaa\xaa", general, xstate)
-    assert general == b"\xee\x34\x12\xee"
-    assert xstate[4:10] == b"\xee\xee\xff\x07\xee\xee"
-
-
-@given(st.binary(min_size=24, max_size=24), st.binary(min_size=32, max_size=32))
-def test_scatter_undoes_gather(general: bytes, xstate: bytes) -> None:
-    copy = library.REGISTER_COPY
-    plan = RegisterPlan([(copy, 0, 16, 0, 8), (copy, 0, 0, 8, 16), (copy, 1, 0, 24, 32)], 56)
-    block = plan.gather(general, xstate)
-    assert block == general[16:] + general[:16] + xstate
-    first, second = bytearray(24), bytearray(32)
-    plan.scatter(block, first, second)
-    assert bytes(first) == general
-    assert bytes(second) == xstate
-
-
-@pytest.mark.parametrize(
-    "piece", [(0, 0, 0, 5, 4), (0, 2, 0, 0, 4), (1, 1, 0, 0, 1), (3, 0, 0, 0, 5), (9, 0, 0, 0, 4), (2, 1, 6, 6, 2)]
-)
-def test_a_plan_refuses_pieces_outside_of_the_block(piece: tuple[int, int, int, int, int]) -> None:
-    with pytest.raises(ValueError, match="register"):
-        RegisterPlan([piece], 8)
-
-
-def test_a_plan_refuses_short_buffers() -> None:
-    plan = RegisterPlan([(library.REGISTER_COPY, 1, 8, 0, 8)], 8)
-    with pytest.raises(ValueError, match="register sets"):
-        plan.gather(b"", bytes(15))
-    with pytest.raises(ValueError, match="block"):
-        plan.scatter(bytes(7), bytearray(), bytearray(16))

@@ -1,0 +1,88 @@
+/* Reads of a stopped thread that need nobody's decision: memory, all registers, which thread it is. */
+
+#include "rsp.h"
+
+#include <string.h>
+
+static int hex_value(uint8_t digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    digit |= 0x20;
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* One number of at most 16 digits, up to `stop`; the place behind that, NULL: it is something else. */
+static const uint8_t *number(const uint8_t *from, const uint8_t *end, int stop, uint64_t *value)
+{
+    const uint8_t *first = from;
+    *value = 0;
+    for (int digit; from < end && from - first < 16 && (digit = hex_value(*from)) >= 0; from++)
+        *value = *value << 4 | (uint64_t)digit;
+    if (from == first || (stop ? from == end || *from != stop : from != end))
+        return NULL;
+    return from + (stop != 0);
+}
+
+/* The digits of `size` bytes into twice the room; `data` may be the second half of `text`. */
+static void put_hex(uint8_t *text, const uint8_t *data, int64_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int64_t i = 0; i < size; i++) {
+        uint8_t byte = data[i];
+        text[2 * i] = (uint8_t)digits[byte >> 4];
+        text[2 * i + 1] = (uint8_t)digits[byte & 15];
+    }
+}
+
+static int64_t memory(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity)
+{
+    const uint8_t *end = body + length, *at;
+    uint64_t address, size;
+    int64_t prefix = 0;
+    if (!(at = number(body + 1, end, ',', &address)) || !number(at, end, 0, &size) || !size || size > (uint64_t)capacity / 2)
+        return -1;
+    if (*body == 'x' && reads->reads_binary > 1)
+        reply[prefix++] = 'b';
+    uint8_t *data = reply + (*body == 'x' ? prefix : (int64_t)size);
+    int64_t got = reads->read_memory(reads->pid, address, data, size);
+    if (got <= 0)
+        return -1;
+    if (*body == 'x')
+        return prefix + got;
+    put_hex(reply, data, got);
+    return 2 * got;
+}
+
+static int64_t registers(const rsp_reads *reads, uint8_t *reply, int64_t capacity)
+{
+    const rsp_layout *layout = reads->registers;
+    const uint8_t *images[RSP_REGSETS];
+    uint8_t *next = reads->scratch;
+    if (capacity < 2 * (int64_t)layout->block_size)
+        return -1;
+    for (int i = 0; i < layout->sets; i++) {
+        if (reads->read_regset(reads->tid, layout->set[i].type, next, layout->set[i].size) != layout->set[i].size)
+            return -1;
+        images[i] = next;
+        next += layout->set[i].size;
+    }
+    rsp_gather(layout, images, next);
+    put_hex(reply, next, layout->block_size);
+    return 2 * (int64_t)layout->block_size;
+}
+
+int64_t rsp_answer(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity)
+{
+    if (!length)
+        return -1;
+    if (reads->read_memory && (*body == 'm' || (*body == 'x' && reads->reads_binary)))
+        return memory(reads, body, length, reply, capacity);
+    if (reads->registers && length == 1 && *body == 'g')
+        return registers(reads, reply, capacity);
+    if (reads->identity_size && reads->identity_size <= capacity && length == 2 && !memcmp(body, "qC", 2)) {
+        memcpy(reply, reads->identity, (size_t)reads->identity_size);
+        return reads->identity_size;
+    }
+    return -1;
+}

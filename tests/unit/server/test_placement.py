@@ -1,0 +1,44 @@
+"""The server goes where its client is, and back."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+import pytest
+
+from pydbgserver.server.placement import Placement
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells where a packet came from")
+
+
+def test_joins_the_processor_of_the_peer_and_leaves_it() -> None:
+    anywhere = os.sched_getaffinity(0)
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ours, _ = listener.accept()
+        with ours:
+            placement = Placement(ours.fileno())
+            for processor in sorted(anywhere):
+                os.sched_setaffinity(0, {processor})
+                client.sendall(b"x")
+                os.sched_setaffinity(0, anywhere)
+                assert ours.recv(1) == b"x"
+                placement.join()
+                assert os.sched_getaffinity(0) == {processor}
+                placement.leave()
+                assert os.sched_getaffinity(0) == anywhere
+
+
+def test_stays_where_nothing_is_known_of_the_peer() -> None:
+    anywhere = os.sched_getaffinity(0)
+    read_end, write_end = os.pipe()
+    try:
+        placement = Placement(read_end)
+        placement.join()
+        assert os.sched_getaffinity(0) == anywhere
+        placement.leave()
+        assert os.sched_getaffinity(0) == anywhere
+    finally:
+        os.close(read_end)
+        os.close(write_end)
