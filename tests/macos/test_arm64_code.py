@@ -24,6 +24,7 @@ pytest.importorskip("lief", reason="unicorn and lief run the arm64 code: pip ins
 
 from tests.macos.arm64_kernel import DEBUG_STATE, PID, TASK, THREAD, Kernel, raise_message
 
+pytestmark = pytest.mark.timeout(600)  # the first build fills zig's cache
 PAGE = 16 * 1024
 BASE = 0x1_0000_0000
 RX, RW = READ | EXECUTE, READ | WRITE

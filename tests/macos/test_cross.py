@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(600)  # the first build fills zig's cache
 LINKERS_OWN = {"__mh_dylib_header", "___dso_handle"}
 ARCHS = ("x86_64", "arm64")
 STRICT = """

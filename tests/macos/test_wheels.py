@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(600)  # the first build fills zig's cache
 PLATFORMS = ("macosx_11_0_arm64", "macosx_11_0_x86_64", "manylinux_2_28_x86_64")
 MAGIC = {"macosx": b"\xcf\xfa\xed\xfe", "manylinux": b"\x7fELF"}
 
