@@ -32,7 +32,9 @@ def resume(session: Session, actions: bytes) -> bytes | Reply | None:
     if parsed is None:
         parsed = _remember(session, actions)
     if session.non_stop is not None:
-        return session.resume(parsed)
+        # gdb stops the threads of processes whose end it has not read yet; gdbserver says OK.
+        stops_only = all(one.kind is ResumeKind.STOP for one in parsed)
+        return None if stops_only and not session.backend.processes else session.resume(parsed)
     first = parsed[0].tid
     # The thread that stopped last is there; anything else that is named may be gone, and then nothing would run.
     if first not in (ANY, session.selected_tid) and not any(_matches_something(session, one) for one in parsed):

@@ -165,6 +165,16 @@ def test_an_exit_takes_the_stops_of_its_process_back() -> None:
     assert talk.ask("qfThreadInfo") == "mpc8.c8"
 
 
+def test_a_stop_of_what_has_ended_unread() -> None:
+    talk = gdb_non_stop(1, SimProcess(200))
+    talk.ask("vCont;c")
+    happen(talk, ProcessExited(PID, exit_code=0))
+    happen(talk, ProcessExited(200, exit_code=0))
+    assert talk.ask("vCont;t:pc8.c8") == "OK"
+    assert talk.ask("vCont;c:pc8.c8").startswith("E.")
+    assert drain(talk) == ["W00;process:c8", "OK"]
+
+
 def test_an_exec_takes_the_stops_of_the_other_threads_back() -> None:
     talk = gdb_non_stop()
     talk.ask("vCont;c")
