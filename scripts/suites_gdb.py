@@ -58,6 +58,9 @@ REASONS = (
 )
 """What is known about tests that only the peer passes: by a pattern of their names."""
 
+SLICES = ("processes", "signals and steps", "breakpoints and calls")
+"""Parts of "base", which the page has as a whole."""
+
 Results = dict[str, str]
 
 
@@ -144,17 +147,21 @@ def section(boards: Mapping[str, Stored], sources: Path) -> str:
     """The page's text: for each board a table of the parts, then each missing test with its reason."""
     lines = ["gdb 13.1's test suite (`scripts/peer_suites gdb`), the peer is gdbserver 13.1.", ""]
     for board, stored in boards.items():
-        lines += [f"### Board {board}", "", "| part | gdbserver passes | this server passes | missing | % |"]
-        lines += ["| --- | ---: | ---: | ---: | ---: |"]
+        lines += [f"### Board {board}", "", "| part | files | gdbserver passes | this server passes | missing | % |"]
+        lines += ["| --- | ---: | ---: | ---: | ---: | ---: |"]
         lists: list[str] = []
         for part in PARTS:
-            ours, peer = together(stored, files_of(sources, part))
-            if not peer:
+            files = files_of(sources, part)
+            ours, peer = together(stored, files)
+            if not peer or part in SLICES:
                 continue
+            run_by_both = sum(file in stored[OURS] and file in stored[PEER] for file in files)
             lost = missing(ours, peer)
             counts = [Counter(one.values())["PASS"] for one in (peer, ours)]
             share = 100 * (1 - len(lost) / counts[0]) if counts[0] else 100
-            lines.append(f"| {part} | {counts[0]} | {counts[1]} | {len(lost)} | {share:.2f} |")
+            lines.append(
+                f"| {part} | {run_by_both} of {len(files)} | {counts[0]} | {counts[1]} | {len(lost)} | {share:.2f} |"
+            )
             lists += [f"{part}: what only gdbserver passes:\n", *_grouped(lost), ""]
         lines += ["", *lists]
     return "\n".join(lines)
