@@ -19,7 +19,7 @@ from pydbgserver import logs
 from pydbgserver.errors import DebugError
 from pydbgserver.options import Options
 from pydbgserver.session.session import Session
-from pydbgserver.target.api import Backend, ResumeAction, ResumeKind
+from pydbgserver.target.api import Process, ResumeAction, ResumeKind
 from pydbgserver.target.events import SignalStop, StopEvent
 
 CONTINUE_ALL = ResumeAction(ResumeKind.CONTINUE)
@@ -44,9 +44,9 @@ def decide(options: Options, session: Session) -> Farewell:
     return Farewell.RUN_ON if session.running or session.left_running or not launched else Farewell.STOP
 
 
-def kill_all(backend: Backend) -> None:
-    """Kill everything; what cannot be killed is said and left."""
-    for process in list(backend.processes.values()):
+def kill_all(processes: Sequence[Process]) -> None:
+    """Kill them; what cannot be killed is said and left."""
+    for process in processes:
         try:
             process.kill()
         except DebugError as error:

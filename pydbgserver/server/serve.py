@@ -19,7 +19,7 @@ from pydbgserver.server.farewell import Farewell
 from pydbgserver.server.inferior_io import Terminals
 from pydbgserver.server.listen import Link, Listener
 from pydbgserver.session.session import Session, SessionOptions
-from pydbgserver.target.api import Backend, RunOptions
+from pydbgserver.target.api import Backend, Process, RunOptions
 from pydbgserver.target.events import ProcessExited, StopEvent
 
 if TYPE_CHECKING:
@@ -173,14 +173,15 @@ class Server:
             self._say_exits([session.stops.last])
         self._stays = self._options.multi or session.extended
         if session.exit_requested:
-            self._kill()
+            # As gdbserver: what was attached to is let go.
+            self._kill([one for one in self._backend.processes.values() if not one.attached])
             return False
         if session.ended:
             self._say("Killing all inferiors")
             return False
         decided = farewell.decide(self._options, session) if self._backend.processes else None
         if decided is Farewell.KILL:
-            self._kill()
+            self._kill(list(self._backend.processes.values()))
         if decided is Farewell.DETACH or self._options.once or not self._listener.again:
             return False
         if decided in (Farewell.RUN_ON, Farewell.STOP):
@@ -200,10 +201,10 @@ class Server:
         elif session.running:
             await self._stop_target()
 
-    def _kill(self) -> None:
-        if self._backend.processes:
-            self._say(f"Killing process(es): {' '.join(map(str, self._backend.processes))}")
-        farewell.kill_all(self._backend)
+    def _kill(self, processes: Sequence[Process]) -> None:
+        if processes:
+            self._say(f"Killing process(es): {' '.join(str(one.pid) for one in processes)}")
+        farewell.kill_all(processes)
 
     # Words.
 

@@ -236,6 +236,16 @@ async def test_one_connection_and_the_target_is_let_go(said: list[str], options:
     assert REOPENED not in said
 
 
+async def test_monitor_exit_lets_go_what_was_attached_to(said: list[str]) -> None:
+    attached, launched = SimProcess(100, attached=True), SimProcess(200)
+    async with serving(attached, launched) as running:
+        async with running.client() as client:
+            await client.ask(b"qRcmd,65786974")
+        await running.ended.wait()
+    assert (attached.ended, launched.ended) == ("detached", "killed")
+    assert "Killing process(es): 200" in said
+
+
 async def test_lldb_may_have_asked_for_the_kill(said: list[str]) -> None:
     process = SimProcess(100)
     async with serving(process, style="lldb", once=True) as running:
