@@ -83,6 +83,14 @@ def set_stderr(session: Session, path: str) -> None:
     session.launch_settings.stderr = path or None
 
 
+@packet("QSetSTDIOWindowSize", "':cols=' columns:dec ';rows=' rows:dec [';']", dialect="lldb")
+def set_window_size(session: Session, columns: int, rows: int) -> None:
+    """What the terminal of the next program says of itself (lldb 23 tells the size of its own)."""
+    if not (0 < columns < 1 << 16 and 0 < rows < 1 << 16):
+        raise MalformedPacket("a window has between 1 and 65535 columns and rows")
+    session.launch_settings.window_size = (rows, columns)
+
+
 @packet("QLaunchArch", "':' name:text", dialect="lldb")
 def launch_architecture(session: Session, name: str) -> None:
     """Which slice of a fat file to run; ELF files have one."""

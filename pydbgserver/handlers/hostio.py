@@ -14,7 +14,9 @@ from typing import Final
 from pydbgserver.errors import DebugError
 from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import file_result, file_stat, open_flags
+from pydbgserver.session import open_files
 from pydbgserver.session.dialect import FileFailure
+from pydbgserver.session.open_files import OpenFile
 from pydbgserver.session.session import Session
 from pydbgserver.target.files import OWN_FILES
 
@@ -43,11 +45,11 @@ class _FileErrors:
 _file_errors: Final = _FileErrors()
 
 
-def _descriptor(session: Session, number: int) -> int:
-    descriptor = session.files.get(number)
-    if descriptor is None:
+def _file(session: Session, number: int) -> OpenFile:
+    file = session.files.get(number)
+    if file is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    return descriptor
+    return file
 
 
 @packet("vFile:setfs", "':' pid:hex", dialect="gdb")
@@ -60,36 +62,35 @@ def set_filesystem(session: Session, pid: int) -> bytes:
 
 @packet("vFile:open", "':' path:hextext ',' flags:hex ',' mode:hex")
 def open_file(session: Session, path: str, flags: int, mode: int) -> bytes:
-    """O_NONBLOCK: opening a FIFO without a writer must not stop the server."""
+    """An upload appears under its name when it is closed, see `session.open_files`."""
     with _file_errors:
-        wanted = open_flags(flags) | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-        descriptor = session.file_view.open(path, wanted, mode & 0o7777)
+        opened = open_files.open_file(session.file_view, path, open_flags(flags), mode & 0o7777)
     number = next(one for one in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + len(session.files) + 1)
                   if one not in session.files)  # fmt: skip
-    session.files[number] = descriptor
+    session.files[number] = opened
     return file_result(number)
 
 
 @packet("vFile:close", "':' number:hex")
 def close_file(session: Session, number: int) -> bytes:
     with _file_errors:
-        descriptor = _descriptor(session, number)
+        file = _file(session, number)
         del session.files[number]
-        os.close(descriptor)
+        file.close()
     return file_result(0)
 
 
 @packet("vFile:pread", "':' number:hex ',' count:hex ',' offset:hex")
 def read_file(session: Session, number: int, count: int, offset: int) -> bytes:
     with _file_errors:
-        data = os.pread(_descriptor(session, number), min(count, READ_LIMIT), offset)
+        data = os.pread(_file(session, number).descriptor, min(count, READ_LIMIT), offset)
     return file_result(len(data), data)
 
 
 @packet("vFile:pwrite", "':' number:hex ',' offset:hex ',' data:binary")
 def write_file(session: Session, number: int, offset: int, data: bytes) -> bytes:
     with _file_errors:
-        return file_result(os.pwrite(_descriptor(session, number), data, offset))
+        return file_result(_file(session, number).write(data, offset))
 
 
 def _status(status: os.stat_result) -> bytes:
@@ -100,7 +101,7 @@ def _status(status: os.stat_result) -> bytes:
 @packet("vFile:fstat", "':' number:hex")
 def file_status(session: Session, number: int) -> bytes:
     with _file_errors:
-        return _status(os.fstat(_descriptor(session, number)))
+        return _status(os.fstat(_file(session, number).descriptor))
 
 
 @packet("vFile:stat", "':' path:hextext")

@@ -232,6 +232,21 @@ def process_id(session: Session) -> str:
     return f"{session.process.pid:x}"
 
 
+SPEED_TEST_LIMIT = 1 << 20
+"""Bytes of a reply at most, as for memory."""
+
+_FILLING = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@packet("qSpeedTest", "':response_size:' size:dec [';data:' data:text] [';']", dialect="lldb")
+def speed_test(session: Session, size: int, data: str | None) -> str | None:
+    """lldb's `process plugin packet speed-test` times replies of `size` bytes beside requests of any length."""
+    if not size:
+        return None
+    size = min(size, SPEED_TEST_LIMIT)
+    return f"data:{(_FILLING * (size // len(_FILLING) + 1))[:size]};"
+
+
 @packet("qWatchpointSupportInfo", "[':']", dialect="lldb")
 def watchpoint_count(session: Session) -> str:
     hardware = session.process.capability(HardwareDebug)

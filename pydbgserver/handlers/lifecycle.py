@@ -164,6 +164,11 @@ def detach(session: Session, stay: int | None, pid: int | None) -> None:
     session.nothing_left()
 
 
+@packet("qSupportsDetachAndStayStopped", "[':']", dialect="lldb")
+def can_detach_stopped(session: Session) -> None:
+    """``D1`` is there, see `detach`."""
+
+
 @packet("vKill", "';' pid:hex")
 def kill_process(session: Session, pid: int) -> None:
     session.process_of(pid).kill()

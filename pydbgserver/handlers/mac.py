@@ -183,22 +183,9 @@ def shared_cache(session: Session, request: bytes | None) -> str | None:
 # Threads.
 
 
-@packet("jThreadExtendedInfo", "':' [request:binary]", dialect="lldb")
-def thread_extended_info(session: Session, request: bytes | None) -> str | None:
+def library_information(threads: MachThreads, process: Process, tid: int, numbers: dict[str, int]) -> dict[str, Any]:
     """What lldb cannot find out by itself of a thread: its pthread_t, its thread-specific data, its quality of service,
     its dispatch queue. Offsets in the system's libraries come from lldb, which has their symbols."""
-    threads = session.process.capability(MachThreads)
-    if threads is None:
-        raise Unsupported("the target has no Mach threads")
-    if not request:
-        return None
-    wanted = _request(request, "jThreadExtendedInfo")
-    try:
-        numbers = {key: int(value) for key, value in wanted.items()}
-        tid = numbers["thread"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise MalformedPacket("jThreadExtendedInfo takes numbers, of a thread at least") from error
-    process, tid = session.find_thread(ThreadId(None, tid))
     handles = threads.handles(tid)
     found: dict[str, Any] = {}
     specific = _thread_specific(process, handles.pthread, numbers) if handles.pthread else 0
@@ -211,7 +198,7 @@ def thread_extended_info(session: Session, request: bytes | None) -> str | None:
         found["pthread_t"] = handles.pthread
     if handles.dispatch_queue:
         found["dispatch_queue_t"] = handles.dispatch_queue
-    return _reply(found)
+    return found
 
 
 def _thread_specific(process: Process, pthread: int, numbers: dict[str, int]) -> int:

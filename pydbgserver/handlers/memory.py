@@ -115,6 +115,9 @@ def _mapping(memory_map: MemoryMap, region: Region) -> str:
         reply += f"type:{region.kind};"
     if region.max_permissions is not None:
         reply += f"max-permissions:{region.max_permissions};share-mode:{region.share_mode};"
+    key = memory_map.protection_key(region)
+    if key is not None:
+        reply += f"protection-key:{key};"
     return reply
 
 

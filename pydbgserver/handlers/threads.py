@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pydbgserver.errors import MalformedPacket, Unsupported
+from pydbgserver.handlers import mac
 from pydbgserver.rsp.grammar import ThreadId
 from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session import stop_reply
 from pydbgserver.session.session import Session
+from pydbgserver.target import registers
+from pydbgserver.target.capabilities import MachThreads, ThreadDetails
 
 THREADS_PER_REPLY = 1024
 """A full pP.T id has at most 22 characters, so that this many fit PacketSize."""
@@ -51,6 +55,33 @@ def stop_info(session: Session, pattern: ThreadId) -> bytes:
     process, tid = session.find_thread(pattern)
     session.stopped_thread(tid)
     return stop_reply.compose_thread(session, process, tid)
+
+
+@packet("jThreadExtendedInfo", "':' [request:binary]", dialect="lldb")
+def extended_info(session: Session, request: bytes | None) -> str | None:
+    """``{"thread": TID}`` and more numbers; what `thread info --json` shows and SBThread.GetInfoItemByPathAsString
+    finds. The bare form, with nothing after the colon, asks whether there is this packet."""
+    libraries = session.process.capability(MachThreads)
+    details = session.process.capability(ThreadDetails)
+    if libraries is None and details is None:
+        raise Unsupported("details of threads")
+    if not request:
+        return None
+    import json
+
+    try:
+        numbers = {key: int(value) for key, value in json.loads(request).items()}
+        wanted = numbers["thread"]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise MalformedPacket("jThreadExtendedInfo takes numbers, of a thread at least") from error
+    process, tid = session.find_thread(ThreadId(None, wanted))
+    if libraries is not None:
+        information = mac.library_information(libraries, process, tid, numbers)
+    elif details is not None:
+        information = {"tid": tid, "name": process.thread_name(tid), **details.details(tid)}
+        if not session.running:
+            information["pthread_t"] = registers.thread_pointer(process, tid)
+    return json.dumps(information, separators=(",", ":"))
 
 
 @packet("jThreadsInfo", dialect="lldb")

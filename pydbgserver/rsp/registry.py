@@ -31,10 +31,6 @@ NO_REPLY: Final = Reply.NONE
 THREAD_SUFFIXED = frozenset({"g", "G", "p", "P", "QSaveRegisterState", "QRestoreRegisterState"})
 """The packets to which lldb appends ``;thread:TID;`` after QThreadSuffixSupported."""
 
-RESERVED_NAMES = ("MultiMemRead",)
-"""Names that would be taken for a one-letter packet and its arguments if they are not registered."""
-
-_RESERVED = tuple(name.encode() for name in RESERVED_NAMES)
 _NAMED = frozenset(b"qQvj_")
 # Matches every body, if only with nothing.
 _word_of = cast("Callable[[bytes], re.Match[bytes]]", re.compile(rb"[^:;,]*").match)
@@ -94,7 +90,7 @@ class Registry:
         self._entries: dict[str, Entry] = {}
         self._letters: dict[int, Entry] = {}
         self._names: dict[bytes, Entry] = {}
-        self._beyond_letter: dict[int, _Prefixes] = {ord(name[0]): [] for name in RESERVED_NAMES}
+        self._beyond_letter: dict[int, _Prefixes] = {}
         """"Z0" and the like, by their letter."""
         self._beyond_name: dict[bytes, _Prefixes] = {}
         """"qXfer:features:read" and the like, by their first word."""
@@ -170,8 +166,6 @@ class Registry:
         found = _by_prefix(self._beyond_letter[letter], body)
         if found is not None:
             return found
-        if body.startswith(_RESERVED):
-            return None
         return self._find_letter(letter)
 
     def _find_letter(self, letter: int) -> tuple[Entry, int] | None:

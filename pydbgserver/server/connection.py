@@ -6,7 +6,7 @@ between two awaits is synchronous, so that the session is never entered twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
@@ -39,8 +39,9 @@ INTERRUPT_BUDGET_US = 20_000
 """How long an interrupt waits in place for the stop: 500 threads take 5 ms."""
 
 
-LOOK_SECONDS = 0.02
-"""Between two looks for a program that is to be attached to when it starts: a look at 300 processes takes 1 ms."""
+LOOK_SECONDS = 0.1
+"""Between two looks for a program that is to be attached to when it starts, where the system does not tell of programs
+that start: a look at 300 processes takes 1 ms, which makes a hundredth of a processor."""
 
 
 class Connection:
@@ -114,21 +115,34 @@ class Connection:
         if waited_us:
             self._patience.missed()
         self._placement.leave()
-        while self.session.awaited is not None:
-            with trio.move_on_after(LOOK_SECONDS):
+        if self.session.awaited is not None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._look_for_awaited)
                 await trio.lowlevel.wait_readable(self._wire.read_descriptor)
-                return
-            await self._look_for_awaited()
+                nursery.cancel_scope.cancel()
+            return
         before = perf_counter_ns()
         await trio.lowlevel.wait_readable(self._wire.read_descriptor)
         self._patience.woken_after(perf_counter_ns() - before)
 
     async def _look_for_awaited(self) -> None:
-        reply = self.session.look_for_awaited()
-        if reply is not None:
-            self._post(reply)
-            self._take(b"")
-            await self.flush()
+        """Until the program that the client waits for runs, or something comes from the client."""
+        starts = self._backend.watch_starts()
+        if starts is None and logs.events.enabled:
+            logs.events.write("this system does not tell of programs that start: they are looked for now and then")
+        try:
+            among: Sequence[int] | None = None
+            while (reply := self.session.look_for_awaited(among)) is None:
+                if starts is None:
+                    await trio.sleep(LOOK_SECONDS)
+                else:
+                    among = await starts.wait()
+        finally:
+            if starts is not None:
+                starts.close()
+        self._post(reply)
+        self._take(b"")
+        await self.flush()
 
     def _converse(self, conversation: Conversation, data: bytes) -> bytes:
         """Answer one packet after another as long as each comes by itself and soon; gives what else has come."""

@@ -44,6 +44,11 @@ def _fork_events(dialect: Dialect, offered: Collection[str], feature: str) -> bo
     return feature.partition("-")[0] in dialect.events
 
 
+def _later_lldb(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
+    """To lldb 20 and later, which offer swbreak+: the tests of lldb 19 refuse items that lldb 19 does not know."""
+    return dialect.client is Client.LLDB and "swbreak+" in offered
+
+
 def _gdb(dialect: Dialect, offered: Collection[str], feature: str) -> bool:
     return dialect.client is Client.GDB
 
@@ -73,6 +78,9 @@ OFFERED_TO: dict[str, Offer] = {
     "qEcho+": _lldb,
     "QThreadSuffixSupported+": _lldb,
     "QListThreadsInStopReply+": _lldb,
+    "qSaveCore+": _lldb,
+    "MultiMemRead+": _later_lldb,
+    "jMultiBreakpoint+": _later_lldb,
 }
 
 

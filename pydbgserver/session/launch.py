@@ -28,6 +28,8 @@ class LaunchSettings:
     stderr: str | None = None
     architecture: str = ""
     """Which CPU of a program for several, in LLVM's word."""
+    window_size: tuple[int, int] | None = None
+    """Rows and columns of the program's terminal."""
     error: str | None = None
     """Why the last `A` failed, for qLaunchSuccess."""
 
@@ -80,5 +82,6 @@ class LaunchSettings:
             stderr=self.stderr,
             pty=client_expands,
             architecture=self.architecture,
+            window_size=self.window_size,
         )
         return self.last

@@ -9,8 +9,8 @@ bodies it gives back.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
@@ -31,6 +31,7 @@ from pydbgserver.rsp.registry import NO_REPLY, REGISTRY, Entry, Reply
 from pydbgserver.session import stop_reply
 from pydbgserver.session.dialect import Client, Dialect
 from pydbgserver.session.launch import LaunchSettings
+from pydbgserver.session.open_files import OpenFile
 from pydbgserver.session.stop_reply import StopForms
 from pydbgserver.session.stops import InitialStop, StopQueue
 from pydbgserver.target.api import Backend, LaunchSpec, Process, ResumeAction, RunOptions
@@ -210,7 +211,7 @@ class Session:
         )
         self.platform = options.platform
         self.awaited: AwaitedProgram | None = None
-        """What the client waits to attach to; `look_for_awaited` is to be called now and then."""
+        """What the client waits to attach to; `look_for_awaited` is to be called as programs start."""
         ignored = (number for name, number in backend.exception_types.items() if name in options.ignored_exceptions)
         self.run_options = RunOptions(ignored_exceptions=frozenset(ignored))
         self.options_changed = True
@@ -225,8 +226,8 @@ class Session:
         self.parsed_actions: dict[bytes, tuple[ResumeAction, ...]] = {}
         self.file_view: Files = OWN_FILES
         """Host I/O: in whose view of the file system paths are meant (vFile:setfs)."""
-        self.files: dict[int, int] = {}
-        """Host I/O: the client's descriptors and ours."""
+        self.files: dict[int, OpenFile] = {}
+        """Host I/O: by the client's descriptors."""
         self.thread_listing: list[str] = []
         self.process_listing: list[str] = []
         self.xfer_snapshot: tuple[str, bytes] | None = None
@@ -422,12 +423,15 @@ class Session:
         tids = process.threads()
         return self._report(InitialStop(process.pid, tids[0] if tids else process.pid))
 
-    def look_for_awaited(self) -> bytes | None:
-        """Attach to the program that the client waits for, if it runs by now: gives the reply, else None."""
+    def look_for_awaited(self, among: Sequence[int] | None = None) -> bytes | None:
+        """Attach to the program that the client waits for, if it runs by now: gives the reply, else None.
+
+        `among`: the processes that have started since the last look; None: it may be any.
+        """
         awaited = self.awaited
         if awaited is None:
             return None
-        found = [pid for pid in self.backend.processes_named(awaited.name) if pid not in awaited.not_meant]
+        found = [pid for pid in self.backend.processes_named(awaited.name, among) if pid not in awaited.not_meant]
         if not found:
             return None
         self.awaited = None
@@ -621,8 +625,9 @@ class Session:
         business."""
         if self.non_stop is not None:
             self._leave_non_stop(self.non_stop)
-        for descriptor in self.files.values():
-            os.close(descriptor)
+        for file in self.files.values():
+            with suppress(OSError):  # A network file system may fail to close.
+                file.abandon()
         self.files.clear()
         self.outbox.clear()
         self.notices.clear()

@@ -98,6 +98,8 @@ class HostInfo:
     """Bytes, 0 where clients do not ask for it."""
     watchpoints_before: bool = False
     """A watchpoint stops before the access: a client has to step over it."""
+    processor_trace: str = ""
+    """The trace unit of the processor that the kernel offers to programs; "" if there is none."""
 
 
 class Process(ABC):
@@ -179,6 +181,18 @@ class Process(ABC):
         """The object that implements the capability `kind`, or None if this target lacks it."""
 
 
+class ProcessStarts(ABC):
+    """Tells of programs that start anywhere on the machine, from when it was made to `close`."""
+
+    @abstractmethod
+    async def wait(self) -> Sequence[int] | None:
+        """Block (a trio checkpoint) until there are some: their process ids, or None if it may have been any."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Hear no more."""
+
+
 class Backend(ABC):
     """Makes and owns processes, and resumes and waits for them as a group.
 
@@ -254,9 +268,14 @@ class Backend(ABC):
     def list_processes(self) -> Sequence[ProcessInfo]:
         """Every process of the host that the server may see."""
 
-    def processes_named(self, name: str) -> Sequence[int]:
-        """The ids of the processes whose program has this base name. Asked again and again while one is waited for."""
-        return [one.pid for one in self.list_processes() if one.name.rpartition("/")[2] == name]
+    def processes_named(self, name: str, among: Sequence[int] | None = None) -> Sequence[int]:
+        """The ids of the processes (of those in `among`, if given) whose program has this base name."""
+        named = [one.pid for one in self.list_processes() if one.name.rpartition("/")[2] == name]
+        return named if among is None else [pid for pid in named if pid in among]
+
+    def watch_starts(self) -> ProcessStarts | None:
+        """From now on, hear of programs that start; None where the system does not tell: then look now and then."""
+        return None
 
     def host_tables(self) -> Sequence[tuple[str, ...]]:
         """(name, description, title) of the tables in which the machine can be shown; none by default."""

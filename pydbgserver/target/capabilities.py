@@ -91,6 +91,14 @@ class MemoryMap(ABC):
         """By start address of the region, how much of it is where; None if the kernel does not say."""
         return None
 
+    def written(self, region: Region) -> bool:
+        """Whether some of its pages are the process' own: of no file, or changed since they were mapped."""
+        return True
+
+    def protection_key(self, region: Region) -> int | None:
+        """The number of the region's memory protection key (pkeys(7)); None where the CPU has no keys."""
+        return None
+
     page_size: int
 
 
@@ -188,6 +196,19 @@ class SignalInfo(ABC):
         """Replace it; it is delivered if the thread is resumed with the signal."""
 
 
+class CoreFiles(ABC):
+    """Core files, for a debugger to look at the process later."""
+
+    @abstractmethod
+    def save(self, hint: str, tid: int, signal: int) -> str:
+        """Write a core of the stopped process, whole or not at all, and give its path: `hint`, replacing what is
+        there, or where there is no such folder a file in a new one for temporary files.
+
+        `tid` is the thread to show first, `signal` the native number of what it stopped for, 0 for none.
+        Raises `DebugError` with the errno.
+        """
+
+
 class SignalSending(ABC):
     """Signals from outside."""
 
@@ -215,6 +236,14 @@ class ThreadReports(ABC):
     def report(self, tid: int, *, clones: bool, exits: bool) -> None:
         """Whether `Cloned` and `ThreadExited` of the thread are reported; tid -1: of every thread that is there now.
         New threads begin with neither. The threads of a reported clone stay stopped until they are resumed."""
+
+
+class ThreadDetails(ABC):
+    """What the kernel knows of a thread beside its registers."""
+
+    @abstractmethod
+    def details(self, tid: int) -> Mapping[str, int | float | str]:
+        """By name, for people: state, scheduling, times in seconds. Raises `NoSuchProcess` when it is gone."""
 
 
 class ThreadPlacement(ABC):

@@ -18,7 +18,7 @@ class LaunchSpec:
     it. `environment` is the complete environment (None: the server's own).
     `stdin`, `stdout`, `stderr` are paths opened in the child, or None to keep
     the server's. `pty`: give the child a new terminal whose other end the
-    server reads (`StandardStreams`); explicit paths win over it.
+    server reads (`StandardStreams`); explicit paths win over it; `window_size` are its rows and columns.
     `shell_words`: `arguments` are text as a shell reads it; with
     `through_shell` the shell gets it as it is, so that it expands globs and
     redirections, without it only quotes and blanks count.
@@ -41,6 +41,7 @@ class LaunchSpec:
         stdout: str | None = None,
         stderr: str | None = None,
         pty: bool = False,
+        window_size: tuple[int, int] | None = None,
         new_session: bool = False,
         architecture: str = "",
     ) -> None:
@@ -56,6 +57,7 @@ class LaunchSpec:
         self.stdout = stdout
         self.stderr = stderr
         self.pty = pty
+        self.window_size = window_size
         self.new_session = new_session
         self.architecture = architecture
 

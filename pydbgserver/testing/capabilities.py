@@ -9,6 +9,7 @@ from pydbgserver.errors import BadAddress, DebugError, NoDebugRegister, NoSuchTh
 from pydbgserver.target.api import ANY
 from pydbgserver.target.capabilities import (
     Auxv,
+    CoreFiles,
     ExecFile,
     HardwareDebug,
     LoadedImage,
@@ -29,6 +30,7 @@ from pydbgserver.target.capabilities import (
     SignalInfo,
     SignalSending,
     StandardStreams,
+    ThreadDetails,
     ThreadHandles,
     ThreadPlacement,
     ThreadReports,
@@ -200,6 +202,21 @@ class SimThreadPlacement(_Capability, ThreadPlacement):
         return tid % 4
 
 
+class SimCoreFiles(_Capability, CoreFiles):
+    """Remembers what was asked for; no file is written."""
+
+    def save(self, hint: str, tid: int, signal: int) -> str:
+        self.process.cores.append((hint, tid, signal))
+        return hint or "/tmp/core"
+
+
+class SimThreadDetails(_Capability, ThreadDetails):
+    """A thread that has never had to wait."""
+
+    def details(self, tid: int) -> Mapping[str, int | float | str]:
+        return {"state": "t", "core": tid % 4, "user_time": 0.25}
+
+
 class SimThreadReports(_Capability, ThreadReports):
     """`SimProcess.reports`: by thread, what is reported of it."""
 
@@ -271,6 +288,8 @@ IMPLEMENTATIONS: dict[type, Callable[[Any], object]] = {
     SignalInfo: SimSignalInfo,
     SignalSending: SimSignalSending,
     StandardStreams: SimStandardStreams,
+    CoreFiles: SimCoreFiles,
+    ThreadDetails: SimThreadDetails,
     ThreadPlacement: SimThreadPlacement,
     ThreadReports: SimThreadReports,
     RegisterSnapshots: SimRegisterSnapshots,

@@ -140,6 +140,8 @@ class SimProcess(Process):
         self.typed = bytearray()
         self.ended = ""
         self.registers: dict[int, dict[str, bytes]] = {}
+        self.cores: list[tuple[str, int, int]] = []
+        """The core files asked for: path, thread, signal."""
         self.without = frozenset(without) | (frozenset() if mac else MAC_CAPABILITIES)
         self._capabilities: dict[type, object] = {}
         self._backend: SimBackend | None = None

@@ -94,7 +94,7 @@ LLDB19_CONNECT: list[Step] = [
     ("qXfer:libraries-svr4:read::0,131071", "l<library-list-svr4.*"),
     ("Z0,401010,1", "OK"),
     ("jThreadsInfo", r'\[\{"name":"program","reason":"signal".*'),
-    ("jThreadExtendedInfo:", ""),
+    ("jThreadExtendedInfo:", "OK"),
 ]
 
 LLDB19_WORK: list[Step] = [
@@ -141,8 +141,8 @@ LLDB23_CONNECT: list[Step] = [
     ("QStartNoAckMode", "OK"),
     (LLDB23, "PacketSize=20000;.*native-signals\\+"),
     *LLDB19_CONNECT[2:],
-    ("QSetSTDIOWindowSize:cols=80;rows=24", ""),
-    ("MultiMemRead:ranges:401000,4;", ""),
+    ("QSetSTDIOWindowSize:cols=80;rows=24", "OK"),
+    ("MultiMemRead:ranges:401000,4;", "4;\x00\x01\x02\x03"),
 ]
 
 SCRIPT = (

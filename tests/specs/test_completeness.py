@@ -89,7 +89,9 @@ def expected_features(client: Client, offered: str) -> set[str]:
     return {
         name
         for name, entry in features().items()
-        if entry["to"] in ("both", client) and (not entry["mirrored"] or _offered_as(name) in offered.split(";"))
+        if entry["to"] in ("both", client)
+        and (not entry["mirrored"] or _offered_as(name) in offered.split(";"))
+        and ("with" not in entry or entry["with"] in offered.split(";"))
     }
 
 

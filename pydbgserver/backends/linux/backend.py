@@ -20,6 +20,7 @@ from pydbgserver.target.api import (
     LaunchSpec,
     Process,
     ProcessInfo,
+    ProcessStarts,
     ResumeAction,
     ResumeKind,
     RunOptions,
@@ -198,8 +199,13 @@ class LinuxBackend(Backend):
     def list_processes(self) -> Sequence[ProcessInfo]:
         return host.list_processes()
 
-    def processes_named(self, name: str) -> Sequence[int]:
-        return host.processes_named(name)
+    def processes_named(self, name: str, among: Sequence[int] | None = None) -> Sequence[int]:
+        return host.processes_named(name, among)
+
+    def watch_starts(self) -> ProcessStarts | None:
+        from pydbgserver.backends.linux import process_starts
+
+        return process_starts.watch()
 
     def files_of(self, pid: int) -> Files:
         from pydbgserver.backends.linux import root_files

@@ -15,6 +15,7 @@ from pydbgserver.backends.snapshots import RegsetSnapshots
 from pydbgserver.errors import DebugError, KernelError, Unsupported
 from pydbgserver.target.capabilities import (
     Auxv,
+    CoreFiles,
     ExecFile,
     HardwareDebug,
     LoadedLibrary,
@@ -29,6 +30,7 @@ from pydbgserver.target.capabilities import (
     SharedLibraries,
     SignalInfo,
     SignalSending,
+    ThreadDetails,
     ThreadPlacement,
     ThreadReports,
 )
@@ -79,11 +81,11 @@ class LinuxMemoryMap(MemoryMap):
     def __init__(self, process: LinuxProcess) -> None:
         self._process = process
         self._regions: Sequence[Region] | None = None
-        self._flags: dict[int, tuple[str, ...]] | None = None
+        self._details: dict[str, dict[int, tuple[str, ...]]] | None = None
         self.page_size = resource.getpagesize()
 
     def resumed(self) -> None:
-        self._regions = self._flags = None
+        self._regions = self._details = None
 
     def regions(self) -> Sequence[Region]:
         if self._regions is None or not self.remembers:
@@ -100,9 +102,20 @@ class LinuxMemoryMap(MemoryMap):
             return None
 
     def flags(self, region: Region) -> Sequence[str]:
-        if self._flags is None or not self.remembers:
-            self._flags = procfs.parse_flags(procfs.read_text(self._process.proc_id(), "smaps"))
-        return self._flags.get(region.start, ())
+        return self._detail("VmFlags").get(region.start, ())
+
+    def protection_key(self, region: Region) -> int | None:
+        words = self._detail("ProtectionKey").get(region.start)
+        return int(words[0]) if words else None
+
+    def written(self, region: Region) -> bool:
+        words = self._detail("Anonymous").get(region.start)
+        return not words or words[0] != "0"
+
+    def _detail(self, name: str) -> Mapping[int, tuple[str, ...]]:
+        if self._details is None or not self.remembers:
+            self._details = procfs.parse_details(procfs.read_text(self._process.proc_id(), "smaps"))
+        return self._details[name]
 
     def usage(self) -> Mapping[int, RegionUsage]:
         return procfs.parse_usage(procfs.read_text(self._process.proc_id(), "smaps"))
@@ -195,6 +208,14 @@ class LinuxThreadReports(ThreadReports):
         tracer.report_thread(self._pid, tid, clones=clones, exits=exits)
 
 
+class LinuxThreadDetails(ThreadDetails):
+    def __init__(self, process: LinuxProcess) -> None:
+        self._process = process
+
+    def details(self, tid: int) -> Mapping[str, int | float | str]:
+        return procfs.thread_details(self._process.proc_id(), tid)
+
+
 class LinuxThreadPlacement(ThreadPlacement):
     def __init__(self, process: LinuxProcess) -> None:
         self._pid = process.pid
@@ -213,7 +234,14 @@ def native_reads(process: LinuxProcess) -> LinuxNativeReads | None:
     return LinuxNativeReads(functions) if functions else None
 
 
+def _core_files(process: LinuxProcess) -> CoreFiles:
+    from pydbgserver.backends.linux.core_file import LinuxCoreFiles
+
+    return LinuxCoreFiles(process)
+
+
 CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
+    CoreFiles: _core_files,
     MemoryMap: LinuxMemoryMap,
     OpenFiles: LinuxOpenFiles,
     MemoryAllocation: LinuxMemoryAllocation,
@@ -222,6 +250,7 @@ CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
     ExecFile: LinuxExecFile,
     SignalInfo: LinuxSignalInfo,
     SignalSending: LinuxSignalSending,
+    ThreadDetails: LinuxThreadDetails,
     ThreadPlacement: LinuxThreadPlacement,
     ThreadReports: LinuxThreadReports,
     RegisterSnapshots: RegsetSnapshots,

@@ -6,10 +6,13 @@ import os
 import platform
 from collections.abc import Sequence
 
-from pydbgserver.backends.linux import procfs
+from pydbgserver.backends.linux import procfs, system
 from pydbgserver.backends.linux.program import ELFCLASS32, ELFCLASS64, EM_386, EM_X86_64, Machine, machine
 from pydbgserver.errors import NoSuchProcess
 from pydbgserver.target.api import HostInfo, ProcessInfo
+
+INTEL_PT = "/sys/bus/event_source/devices/intel_pt"
+"""There where the kernel has a driver for it and the processor has the unit (perf-intel-pt(1))."""
 
 
 def triple() -> str:
@@ -48,6 +51,7 @@ def host_info() -> HostInfo:
         os_build=kernel.release,
         os_kernel=kernel.version,
         distribution=_distribution(),
+        processor_trace="Intel Processor Trace" if system.exists(INTEL_PT) else "",
     )
 
 
@@ -69,9 +73,10 @@ def process_info(pid: int) -> ProcessInfo:
     )
 
 
-def processes_named(name: str) -> Sequence[int]:
-    """The processes whose program has this base name: one system call for each process."""
-    return [pid for pid in procfs.process_ids() if os.path.basename(procfs.exec_file(pid)) == name]
+def processes_named(name: str, among: Sequence[int] | None = None) -> Sequence[int]:
+    """The processes (of those in `among`, if given) whose program has this base name: a system call for each."""
+    pids = procfs.process_ids() if among is None else among
+    return [pid for pid in pids if os.path.basename(procfs.exec_file(pid)) == name]
 
 
 def list_processes() -> Sequence[ProcessInfo]:

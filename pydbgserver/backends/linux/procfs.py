@@ -31,8 +31,24 @@ def read_text(pid: int, name: str) -> str:
 
 def status(pid: int) -> dict[str, str]:
     """The fields of /proc/PID/status."""
-    lines = read(pid, "status").decode(errors="replace").splitlines()
+    return status_fields(read(pid, "status"))
+
+
+def status_fields(text: bytes) -> dict[str, str]:
+    """``Name: value`` lines."""
+    lines = text.decode(errors="replace").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def status_of_thread(pid: int, tid: int) -> dict[str, str]:
+    """The fields of /proc/PID/task/TID/status."""
+    return status_fields(read(pid, f"task/{tid}/status"))
+
+
+def ids(pid: int) -> tuple[int, int, int]:
+    """Parent, process group and session: fields 4 to 6 of stat."""
+    fields = read(pid, "stat").rpartition(b")")[2].split()
+    return int(fields[1]), int(fields[2]), int(fields[3])
 
 
 def thread_ids(pid: int) -> list[int]:
@@ -57,6 +73,31 @@ def last_core(pid: int, tid: int) -> int:
     """Field 39 of stat: the processor on which the thread last ran. The name in field 2 may hold blanks."""
     fields = read(pid, f"task/{tid}/stat").rpartition(b")")[2].split()
     return int(fields[36])
+
+
+_POLICIES = {0: "SCHED_OTHER", 1: "SCHED_FIFO", 2: "SCHED_RR", 3: "SCHED_BATCH", 5: "SCHED_IDLE", 6: "SCHED_DEADLINE"}
+"""include/uapi/linux/sched.h"""
+
+
+def thread_details(pid: int, tid: int) -> dict[str, int | float | str]:
+    """Fields of stat and counters of status, by names of our own; times in seconds."""
+    fields = read(pid, f"task/{tid}/stat").rpartition(b")")[2].split()
+    counters = dict(
+        line.split(":\t") for line in read_text(pid, f"task/{tid}/status").splitlines() if "switches" in line
+    )
+    ticks = os.sysconf("SC_CLK_TCK")
+    policy = int(fields[38])
+    return {
+        "state": fields[0].decode(),
+        "core": int(fields[36]),
+        "policy": _POLICIES.get(policy, str(policy)),
+        "priority": int(fields[15]),
+        "nice": int(fields[16]),
+        "user_time": int(fields[11]) / ticks,
+        "system_time": int(fields[12]) / ticks,
+        "voluntary_switches": int(counters.get("voluntary_ctxt_switches", "0")),
+        "involuntary_switches": int(counters.get("nonvoluntary_ctxt_switches", "0")),
+    }
 
 
 def exec_file(pid: int) -> str:
@@ -103,17 +144,20 @@ def region_at(regions: Sequence[Region], address: int) -> Region:
     return Region(start, end, "")
 
 
-def parse_flags(text: str) -> dict[int, tuple[str, ...]]:
-    """/proc/PID/smaps: the VmFlags by start address of the mapping."""
-    flags: dict[int, tuple[str, ...]] = {}
+_DETAILS = ("VmFlags", "ProtectionKey", "Anonymous")
+
+
+def parse_details(text: str) -> dict[str, dict[int, tuple[str, ...]]]:
+    """/proc/PID/smaps: the words after each of the names `_DETAILS`, by start address of the mapping."""
+    details: dict[str, dict[int, tuple[str, ...]]] = {name: {} for name in _DETAILS}
     start = 0
     for line in text.splitlines():
         head, _, rest = line.partition(" ")
         if not head.endswith(":"):
             start = int(head.partition("-")[0], 16)
-        elif head == "VmFlags:":
-            flags[start] = tuple(rest.split())
-    return flags
+        elif head[:-1] in details:
+            details[head[:-1]][start] = tuple(rest.split())
+    return details
 
 
 _USAGE_KEYS = {"Rss:": 0, "Shared_Dirty:": 1, "Private_Dirty:": 1, "Swap:": 2}

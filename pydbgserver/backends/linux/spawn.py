@@ -54,7 +54,7 @@ def launch(spec: LaunchSpec) -> Started:
     """Start the program, stopped at its first instruction. Raises `LaunchError` with the reason in words."""
     environment = dict(os.environ if spec.environment is None else spec.environment)
     command = command_line(spec, environment.get("SHELL") or DEFAULT_SHELL, system)
-    terminal, child_side = os.openpty() if spec.pty else (-1, -1)
+    terminal, child_side = _open_terminal(spec) if spec.pty else (-1, -1)
     foreground = terminal < 0 and spec.stdin is None and _owns_terminal()
     ptrace_log.follow()
     arguments = _Strings()
@@ -73,6 +73,16 @@ def launch(spec: LaunchSpec) -> Started:
     if foreground:
         _Terminal.foreground = pid
     return Started(pid, attached=False, terminal=terminal, foreground=foreground)
+
+
+def _open_terminal(spec: LaunchSpec) -> tuple[int, int]:
+    """The server's and the program's end of a new terminal."""
+    ends = os.openpty()
+    if spec.window_size is not None:
+        import termios
+
+        termios.tcsetwinsize(ends[1], spec.window_size)
+    return ends
 
 
 class _Strings:

@@ -198,5 +198,6 @@ class MacBackend(Backend):
     def list_processes(self) -> Sequence[ProcessInfo]:
         return host.list_processes(self.tracer)
 
-    def processes_named(self, name: str) -> Sequence[int]:
-        return host.processes_named(self.tracer, name)
+    def processes_named(self, name: str, among: Sequence[int] | None = None) -> Sequence[int]:
+        named = host.processes_named(self.tracer, name)
+        return named if among is None else [pid for pid in named if pid in among]

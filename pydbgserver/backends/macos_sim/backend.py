@@ -68,5 +68,5 @@ class SimBackend(MacBackend):
     def list_processes(self) -> Sequence[ProcessInfo]:
         return linux_host.list_processes()
 
-    def processes_named(self, name: str) -> Sequence[int]:
-        return linux_host.processes_named(name)
+    def processes_named(self, name: str, among: Sequence[int] | None = None) -> Sequence[int]:
+        return linux_host.processes_named(name, among)

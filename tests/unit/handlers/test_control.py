@@ -97,9 +97,7 @@ def test_lldb_hears_of_an_exec_without_offering_it() -> None:
     assert talk.backend.options.report_execs
 
 
-@pytest.mark.parametrize(
-    "packet", ["qOffsets", "qTStatus", "qTfV", "qShlibInfoAddr", "jThreadExtendedInfo:", "qP", "QAgent:1"]
-)
+@pytest.mark.parametrize("packet", ["qOffsets", "qTStatus", "qTfV", "qShlibInfoAddr", "qP", "QAgent:1"])
 def test_what_is_left_out_is_empty(packet: str) -> None:
     assert gdb().ask(packet) == ""
 

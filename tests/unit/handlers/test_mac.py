@@ -175,7 +175,6 @@ def test_monitor_maps_is_vmmap() -> None:
         "qShlibInfoAddr",
         "jGetLoadedDynamicLibrariesInfos:",
         "jGetSharedCacheInfo:{}]",
-        "jThreadExtendedInfo:",
         "qSyncThreadStateSupported",
         "QSyncThreadState:64;",
     ],
