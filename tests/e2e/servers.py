@@ -113,16 +113,36 @@ def start_server(
     return _port_through_pipe([*chosen, "127.0.0.1:0", *options], what)
 
 
-def start_platform(*options: str, program: Sequence[str | Path] = (), listen: str = "127.0.0.1:0") -> Server:
-    """Start our platform server; there is no such test of lldb-server's. Raises NotStarted."""
+def start_platform(
+    *options: str, program: Sequence[str | Path] = (), listen: str = "127.0.0.1:0", through: Sequence[str] = ()
+) -> Server:
+    """Start our platform server, by the command `through` if it is given; there is no such test of lldb-server's.
+
+    Raises NotStarted.
+    """
     what = ["--", *map(str, program)] if program else []
-    command = [sys.executable, "-m", "pydbgserver", "platform", "--server", "--listen", listen]
+    command = [*through, sys.executable, "-m", "pydbgserver", "platform", "--server", "--listen", listen]
     return _port_on_stderr([*command, *options, *what])
 
 
 def start_by(command: Sequence[str]) -> Server:
     """Start whatever says the port that it listens on, in gdbserver's words. Raises NotStarted."""
     return _port_on_stderr(command)
+
+
+def start_listening_file(command: Sequence[str], path: Path) -> Server:
+    """Start a platform server by `command`, whose last option is the one that `path` is the value of: the file that
+    gets the port. Raises NotStarted."""
+    server = Server(_spawn([*command, str(path)]), 0)
+    deadline = time.monotonic() + WAIT
+    while not (path.exists() and path.read_text().strip("\0\n")):
+        if time.monotonic() > deadline or server.process.poll() is not None:
+            server.read_available()
+            server.close()
+            raise NotStarted(server.output)
+        server.read_available(0.01)
+    server.port = int(path.read_text().strip("\0\n"))
+    return server
 
 
 def _port_on_stderr(command: Sequence[str]) -> Server:
