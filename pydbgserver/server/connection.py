@@ -98,10 +98,9 @@ class Connection:
                 continue
             if not data:
                 return
-            if wait_us:
-                patience.hit()
-                if self._conversation is not None and not framing.buffered:
-                    data = self._converse(self._conversation, data)
+            patience.hit()
+            if self._conversation is not None and not session.running and patience.wait_us() and not framing.buffered:
+                data = self._converse(self._conversation, data)
             self._take(data)
             if framing.out and not self._send():
                 await self._drain()

@@ -32,8 +32,8 @@ class Patience:
         return WAIT_US if self._credit >= ENOUGH else 0
 
     def hit(self) -> None:
-        """The wait has paid."""
-        self._credit = FULL
+        """A packet was there at once, or came while it was waited for."""
+        self._credit = min(self._credit + 1, FULL)
 
     def missed(self) -> None:
         """Nothing came while it lasted."""

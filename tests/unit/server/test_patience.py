@@ -42,3 +42,10 @@ def test_it_goes_on_while_it_pays_and_ends_with_the_first_miss() -> None:
     assert patience.wait_us() == WAIT_US
     patience.missed()
     assert patience.wait_us() == 0
+
+
+def test_packets_that_are_there_at_once_make_it_wait_in_place() -> None:
+    patience = Patience()
+    for _ in range(ENOUGH):
+        patience.hit()
+    assert patience.wait_us() == WAIT_US
