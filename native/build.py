@@ -22,7 +22,7 @@ from cffi import FFI
 NATIVE = Path(__file__).resolve().parent
 ROOT = NATIVE.parent
 
-COMMON = ("registers", "rsp")  # in the order of their declarations
+COMMON = ("registers", "rsp", "agent_expr")  # in the order of their declarations
 SYSTEMS = {"linux": ("linux",), "darwin": ("mach",)}
 
 
@@ -33,10 +33,13 @@ def families(system: str = sys.platform) -> tuple[str, ...]:
 
 def sources(system: str = sys.platform) -> list[str]:
     """native/*.c of an operating system, relative to the project's root as setuptools wants them."""
-    wanted = families(system)
-    return [
-        str(path.relative_to(ROOT)) for path in sorted(NATIVE.glob("*.c")) if path.stem.split("_", 1)[0] in wanted
-    ]
+    return sorted(
+        {
+            str(path.relative_to(ROOT))
+            for name in families(system)
+            for path in (*NATIVE.glob(f"{name}.c"), *NATIVE.glob(f"{name}_*.c"))
+        }
+    )
 
 
 FLAGS = ["-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden", "-std=gnu11"]

@@ -61,6 +61,8 @@ static void new_process(struct thread *parent, int event, pid_t pid) {
     child->release_child = !reported && !child->shares_memory;
     copy_traps(child, owner);
     if (reported)
+        copy_points(child, owner);
+    if (reported)
         record_event(parent, vfork ? LINUX_STOP_VFORK : LINUX_STOP_FORK, SIGTRAP, (uint64_t)pid);
     parent->in_vfork = vfork;
     child->vfork_parent = vfork ? parent->tid : 0;
@@ -154,6 +156,7 @@ static bool finish_exec(struct thread *thread) {
 
 static void forget_program(struct process *process) {
     process->trap_count = 0;
+    drop_points(process);
     process->shares_memory = false;
     memset(&process->debug, 0, sizeof process->debug);
     forget_memory(process);
@@ -174,6 +177,7 @@ void handle_exec(struct thread *thread) {
     forget_program(process);
     process->leaderless = false;
     thread->at_trap = false;
+    thread->slot = 0;
     thread->debug_generation = 0;
     thread->event.kind = 0;
     thread->unacknowledged = false;

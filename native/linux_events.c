@@ -23,9 +23,11 @@ void record_event(struct thread *thread, int kind, int signal, uint64_t value) {
     stop_for(thread);
 }
 
-/* A trap in memory that may not be executed faults instead: gdb has called functions return to one on the stack. */
+/* A trap in memory that may not be executed faults instead: gdb has called functions return to one on the stack.
+ * What faults while it is stepped over is the instruction below it. */
 static bool is_trap_fault(struct thread *thread, int signal) {
-    return (signal == SIGSEGV || signal == SIGILL) && find_trap(thread->process, thread_pc(thread));
+    return (signal == SIGSEGV || signal == SIGILL) && !thread->at_trap &&
+           find_trap(thread->process, thread_pc(thread));
 }
 
 static bool passes(struct thread *thread, int signal) {
@@ -48,11 +50,16 @@ bool stays_stopped(const struct thread *thread) {
     return thread->held || thread->process->stopping || (tracer.stopping && !holds_up_parent(thread->process));
 }
 
-/* Goes on as before, unless it, or everything, is to stop. */
+/* Goes on as before, unless it, or everything, is to stop: then whoever steps now sees to a trap that it is at, or the
+ * next resume. */
 void go_on(struct thread *thread) {
-    if (thread->halt_wanted)
+    if (thread->halt_wanted) {
         record_event(thread, thread->halt_wanted, 0, 0);
-    else if (!stays_stopped(thread))
+        return;
+    }
+    /* A handler of a fault comes before the instruction that causes it. */
+    bool faults = thread->deliver && load_siginfo(thread) && is_fault(thread->deliver, &thread->siginfo);
+    if (!stays_stopped(thread) && (!thread->at_trap || faults || leaves_alone(thread) || step_over(thread)))
         resume_thread(thread);
 }
 
@@ -61,51 +68,61 @@ static bool in_range(const struct thread *thread, uint64_t pc) {
 }
 
 static void handle_step(struct thread *thread) {
-    if (in_range(thread, thread_pc(thread)))
+    uint64_t pc = peek_pc(thread);
+    if (in_range(thread, pc) && carry_out_jump(thread, pc))
+        pc = thread_pc(thread); /* one at most: a step between two lets signals in */
+    if (in_range(thread, pc))
         go_on(thread);
     else
         record_event(thread, LINUX_STOP_STEP, SIGTRAP, 0);
 }
 
-static void handle_trap_hit(struct thread *thread, struct trap *trap) {
-    set_thread_pc(thread, trap->address);
+/* A thread that goes on by itself gets its registers written once, by enter_slot(). */
+static void handle_trap_hit(struct thread *thread, uint64_t address) {
+    cpu_set_pc(thread->general, address);
     thread->at_trap = true;
-    thread->trap_address = trap->address;
-    if (tracer.options.unattended || thread->process->silent) {
-        if (!thread->held && step_over(thread)) /* held: whoever steps now sees to it */
-            go_on(thread);
-        return;
-    }
-    record_event(thread, LINUX_STOP_BREAKPOINT, SIGTRAP, trap->address);
+    thread->trap_address = address;
+    bool unseen = thread->process->silent || thread->restarted == address || goes_on_from(thread, address, false) ||
+                  tracer.options.unattended;
+    if (!unseen || thread->halt_wanted || stays_stopped(thread) || !leaves_alone(thread))
+        set_thread_pc(thread, address);
+    if (unseen)
+        go_on(thread);
+    else
+        record_event(thread, LINUX_STOP_BREAKPOINT, SIGTRAP, address);
 }
 
 /* SIGTRAP of the debug machinery. False: somebody sent it as a signal. */
-static bool handle_debug_trap(struct thread *thread) {
+static bool handle_debug_trap(struct thread *thread, bool step_interrupted) {
     struct process *process = thread->process;
     if (!load_siginfo(thread) || thread->siginfo.si_code <= 0)
         return false;
     if (cpu_is_trap_instruction(&thread->siginfo)) {
         for (int adjust = 1; adjust >= 0; adjust--) {
-            struct trap *trap = find_shared_trap(process, thread_pc(thread) - (uint64_t)adjust);
+            uint64_t address = thread_pc(thread) - (uint64_t)adjust;
+            const struct trap *trap = find_shared_trap(process, address);
             if (trap && trap->pc_adjust == adjust) {
                 thread->stop_signal = 0;
-                handle_trap_hit(thread, trap);
+                handle_trap_hit(thread, address);
                 return true;
             }
         }
         return tracer.scope && leave_lifted_trap(thread);
     }
     if (process->debug.control && cpu_may_be_debug_register(&thread->siginfo)) {
-        int slot = cpu_debug_register_hit(thread);
-        if (slot >= 0) {
+        int hit = cpu_debug_register_hit(thread), slot = hit & 0xff;
+        if (hit >= 0) {
             thread->stop_signal = 0;
-            record_event(thread, LINUX_STOP_HARDWARE, SIGTRAP, (uint64_t)slot);
+            if (cpu_executes(&process->debug, slot) && goes_on_from(thread, process->debug.address[slot], true))
+                go_on(thread); /* the kernel has set RF (arch/x86/kernel/hw_breakpoint.c): it does not trap again */
+            else
+                record_event(thread, LINUX_STOP_HARDWARE, SIGTRAP, (uint64_t)hit);
             return true;
         }
     }
     if (!thread->stepping) {
         /* Beyond scope ALL a watchpoint may be taken away while a hit of it is under way. */
-        bool stale = tracer.scope && cpu_is_debug_register(&thread->siginfo);
+        bool stale = cpu_is_debug_register(&thread->siginfo) ? tracer.scope != LINUX_SCOPE_ALL : step_interrupted;
         if (stale) {
             thread->stop_signal = 0;
             go_on(thread);
@@ -117,17 +134,7 @@ static bool handle_debug_trap(struct thread *thread) {
     return true;
 }
 
-static void handle_signal(struct thread *thread, int signal) {
-    struct process *process = thread->process;
-    thread->stop_signal = signal;
-    if (signal == SIGTRAP && handle_debug_trap(thread))
-        return;
-    if (signal == SIGCONT && process->swallow_continue) {
-        process->swallow_continue = false;
-        thread->stop_signal = 0;
-        go_on(thread);
-        return;
-    }
+static void take_signal(struct thread *thread, int signal) {
     if (signal == thread->pass_once || passes(thread, signal)) {
         thread->pass_once = 0;
         thread->deliver = signal;
@@ -137,6 +144,30 @@ static void handle_signal(struct thread *thread, int signal) {
     if (is_trap_fault(thread, signal))
         thread->stop_signal = 0; /* the trap's doing: a detach must not hand it on */
     record_event(thread, LINUX_STOP_SIGNAL, signal, 0);
+}
+
+void handle_own_trap(struct thread *thread) {
+    thread->stop_signal = SIGTRAP;
+    thread->injectable = true;
+    take_signal(thread, SIGTRAP);
+}
+
+static void handle_signal(struct thread *thread, int signal) {
+    struct process *process = thread->process;
+    thread->stop_signal = signal;
+    if (thread->resent_count)
+        restore_siginfo(thread, signal);
+    bool step_interrupted = thread->step_interrupted;
+    thread->step_interrupted = false;
+    if (signal == SIGTRAP && handle_debug_trap(thread, step_interrupted))
+        return;
+    if (signal == SIGCONT && process->swallow_continue) {
+        process->swallow_continue = false;
+        thread->stop_signal = 0;
+        go_on(thread);
+        return;
+    }
+    take_signal(thread, signal);
 }
 
 bool is_caught(const struct process *process, uint64_t number) {
@@ -168,6 +199,7 @@ static bool is_job_control(int signal) {
 
 /* PTRACE_EVENT_STOP: our own interrupt, the first stop of a new child, or a group-stop beginning or ending. */
 static void handle_event_stop(struct thread *thread, int signal) {
+    thread->step_interrupted |= thread->stepping;
     thread->group_stopped = is_job_control(signal) && !thread->process->continue_group;
     go_on(thread);
 }
@@ -235,7 +267,20 @@ static void handle_death(struct thread *thread, int status) {
         wake_up();
 }
 
+/* A system call whose instruction has a trap: when the thread goes back to it, that is no new hit. */
+static void note_restart(struct thread *thread) {
+    thread->restarted = thread->restarts_at;
+    thread->restarts_at = 0;
+    if (!thread->call_trap)
+        return;
+    if (load_general(thread) && cpu_restarts_at(thread->general) == thread->call_trap)
+        thread->restarts_at = thread->call_trap;
+    else
+        thread->call_trap = 0;
+}
+
 void handle_status(struct thread *thread, int status) {
+    tracer.statuses++;
     mark_stopped(thread);
     if (WIFEXITED(status) || WIFSIGNALED(status)) {
         handle_death(thread, status);
@@ -250,6 +295,9 @@ void handle_status(struct thread *thread, int status) {
     thread->stop_signal = 0;
     thread->in_kernel = thread->group_stopped = thread->interrupt_sent = false;
     thread->injectable = !event && signal != (SIGTRAP | 0x80);
+    note_restart(thread);
+    if (thread->slot && event != PTRACE_EVENT_EXEC)
+        leave_slot(thread, event ? 0 : signal);
     if (thread->starting) {
         handle_first_stop(thread);
         return;

@@ -55,6 +55,7 @@ struct kernel kernel = {
     .vm_readv = real_vm_readv,
     .vm_writev = real_vm_writev,
     .same_memory = real_same_memory,
+    .find_padding = find_padding,
 };
 
 static const char *request_name(long request) {

@@ -61,7 +61,7 @@ static int64_t write_words(struct thread *thread, uint64_t address, const uint8_
  * (0.9 against 1.6 us for 8 bytes, Linux 6.18), for 64 KiB three times as much. */
 #define SMALL_READ 1024
 
-static int64_t read_raw(struct process *process, uint64_t address, uint8_t *buffer, uint64_t size) {
+int64_t read_memory_raw(struct process *process, uint64_t address, uint8_t *buffer, uint64_t size) {
     struct thread *thread = live_thread(process);
     if (!thread)
         return -ESRCH;
@@ -164,7 +164,7 @@ int64_t linux_read_memory(int pid, uint64_t address, uint8_t *buffer, uint64_t s
     struct process *process = find_process(pid);
     if (!process)
         return -ESRCH;
-    int64_t done = read_raw(process, address, buffer, size);
+    int64_t done = read_memory_raw(process, address, buffer, size);
     if (done > 0 && process->trap_count)
         hide_traps(process, address, buffer, (uint64_t)done);
     return done;
@@ -190,12 +190,21 @@ static int64_t write_around_traps(struct process *process, uint64_t address, con
     return done;
 }
 
+/* The instructions there may be others now. */
+static void reconsider_ways(struct process *process, uint64_t address, uint64_t size) {
+    uint64_t first = address >= INSTRUCTION_MAX ? address - INSTRUCTION_MAX : 0;
+    for (int i = trap_index(process, first); i < process->trap_count && starts_before(process, i, address, size); i++)
+        process->traps[i].way = WAY_UNKNOWN;
+}
+
 int64_t linux_write_memory(int pid, uint64_t address, const uint8_t *buffer, uint64_t size) {
     struct process *process = find_process(pid);
     if (!process)
         return -ESRCH;
-    if (process->trap_count)
+    if (process->trap_count) {
+        reconsider_ways(process, address, size);
         return write_around_traps(process, address, buffer, size);
+    }
     return write_raw(process, address, buffer, size);
 }
 
@@ -210,13 +219,41 @@ bool write_code(struct process *process, uint64_t address, const uint8_t *bytes,
  * removed the parent's, or the page was mapped anew. */
 static int plant_again(struct process *process, struct trap *trap) {
     uint8_t present[sizeof trap->code];
-    if (read_raw(process, trap->address, present, trap->size) != trap->size)
+    if (read_memory_raw(process, trap->address, present, trap->size) != trap->size)
         return -EFAULT;
     if (!memcmp(present, trap->code, trap->size))
         return 0;
     memcpy(trap->original, present, trap->size);
     trap->planted = true;
+    trap->way = WAY_UNKNOWN;
     return write_code(process, trap->address, trap->code, trap->size) ? 0 : -EFAULT;
+}
+
+/* The bytes that are there are kept, and the trap is listed. */
+static int plant(struct process *process, struct trap *trap) {
+    if (read_memory_raw(process, trap->address, trap->original, trap->size) != trap->size)
+        return -EFAULT;
+    if (process->trap_count == process->trap_capacity) {
+        int capacity = process->trap_capacity ? 2 * process->trap_capacity : 16;
+        struct trap *grown = realloc(process->traps, (size_t)capacity * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        process->traps = grown;
+        process->trap_capacity = capacity;
+    }
+    if (!write_code(process, trap->address, trap->code, trap->size))
+        return -EFAULT;
+    int index = trap_index(process, trap->address);
+    memmove(&process->traps[index + 1], &process->traps[index],
+            (size_t)(process->trap_count - index) * sizeof *process->traps);
+    process->traps[index] = *trap;
+    process->trap_count++;
+    return 0;
+}
+
+bool add_slot(struct process *process, const struct trap *slot) {
+    struct trap planted = *slot;
+    return plant(process, &planted) == 0;
 }
 
 int linux_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, int pc_adjust) {
@@ -229,34 +266,24 @@ int linux_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, 
     struct trap *known = find_trap(process, address);
     if (known)
         return plant_again(process, known);
-    if (read_raw(process, address, trap.original, (uint64_t)size) != size)
-        return -EFAULT;
     memcpy(trap.code, code, (size_t)size);
-    if (process->trap_count == process->trap_capacity) {
-        int capacity = process->trap_capacity ? 2 * process->trap_capacity : 16;
-        struct trap *grown = realloc(process->traps, (size_t)capacity * sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        process->traps = grown;
-        process->trap_capacity = capacity;
-    }
-    if (!write_code(process, address, code, size))
-        return -EFAULT;
-    int index = trap_index(process, address);
-    memmove(&process->traps[index + 1], &process->traps[index],
-            (size_t)(process->trap_count - index) * sizeof *process->traps);
-    process->traps[index] = trap;
-    process->trap_count++;
-    return 0;
+    return plant(process, &trap);
 }
 
 /* Puts the original bytes back, unless the page now holds something else: it
  * was unmapped and mapped anew, or the program wrote over the trap. */
 static void lift(struct process *process, const struct trap *trap) {
     uint8_t present[sizeof trap->code];
-    if (trap->planted && read_raw(process, trap->address, present, trap->size) == trap->size &&
+    if (trap->planted && read_memory_raw(process, trap->address, present, trap->size) == trap->size &&
         memcmp(present, trap->code, trap->size) == 0)
         write_code(process, trap->address, trap->original, trap->size);
+}
+
+static void remove_listed(struct process *process, struct trap *trap) {
+    lift(process, trap);
+    int index = (int)(trap - process->traps);
+    process->trap_count--;
+    memmove(trap, trap + 1, (size_t)(process->trap_count - index) * sizeof *trap);
 }
 
 int linux_remove_trap(int pid, uint64_t address) {
@@ -264,13 +291,15 @@ int linux_remove_trap(int pid, uint64_t address) {
     struct trap *trap = process ? find_trap(process, address) : NULL;
     if (!process)
         return -ESRCH;
-    if (!trap)
+    drop_point(process, address, false);
+    if (!trap || trap->pc_adjust == NOT_A_TRAP)
         return 0;
-    lift(process, trap);
-    int index = (int)(trap - process->traps);
-    process->trap_count--;
-    memmove(trap, trap + 1, (size_t)(process->trap_count - index) * sizeof *trap);
+    remove_listed(process, trap);
     return 1;
+}
+
+void remove_slot(struct process *process, uint64_t address) {
+    remove_listed(process, find_trap(process, address));
 }
 
 void lift_traps(struct process *process) {
@@ -283,7 +312,18 @@ int linux_lift_all(int pid) {
     struct process *process = find_process(pid);
     if (!process)
         return -ESRCH;
-    lift_traps(process);
+    int kept = 0;
+    for (int i = 0; i < process->trap_count; i++)
+        if (is_persistent(process, process->traps[i].address)) {
+            process->traps[kept] = process->traps[i];
+            process->traps[kept++].way = WAY_UNKNOWN; /* its slot goes */
+        } else {
+            lift(process, &process->traps[i]);
+        }
+    process->trap_count = kept;
+    for (int i = process->point_count - 1; i >= 0; i--)
+        if (process->points[i].hardware || !is_persistent(process, process->points[i].address))
+            drop_point(process, process->points[i].address, process->points[i].hardware);
     memset(process->debug.address, 0, sizeof process->debug.address);
     process->debug.control = 0;
     if (process->debug.generation)

@@ -27,6 +27,13 @@ uint64_t thread_pc(struct thread *thread) {
     return load_general(thread) ? cpu_pc(thread->general) : 0;
 }
 
+uint64_t peek_pc(struct thread *thread) {
+    uint64_t pc = 0;
+    if (thread->general_valid)
+        return cpu_pc(thread->general);
+    return cpu_peek_pc(thread->tid, &pc) < 0 ? 0 : pc;
+}
+
 void set_thread_pc(struct thread *thread, uint64_t pc) {
     if (!load_general(thread))
         return;
@@ -79,6 +86,7 @@ int linux_write_regset(int tid, int type, const uint8_t *buffer, int size) {
         return size == thread->general_size ? -ESRCH : -EINVAL;
     long result = cpu_write_general(tid, buffer);
     thread->general_valid = false; /* the kernel may have changed what it was given */
+    thread->restarts_at = 0;
     if (cpu_pc(buffer) != thread->trap_address)
         thread->at_trap = false;
     return result < 0 ? (int)result : size;

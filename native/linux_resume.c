@@ -25,9 +25,13 @@ static long resume_request(const struct thread *thread) {
 
 void resume_thread(struct thread *thread) {
     update_debug_registers(thread);
+    if (thread->at_trap && leaves_alone(thread))
+        enter_slot(thread);
     long request = resume_request(thread);
     int signal = thread->deliver;
     thread->deliver = 0;
+    if (signal)
+        thread->restarts_at = 0; /* its handler may come first, or the call fail */
     thread->stepping = request == PTRACE_SINGLESTEP;
     thread->at_trap = thread->interrupt_sent = false;
     /* ESRCH: it was killed while it was stopped; its end will be waited for like any other. */
@@ -73,18 +77,7 @@ static void release_held(void) {
     }
 }
 
-#define DEFERRED_MAX 8
 #define SYSCALL_STOP (SIGTRAP | 0x80)
-
-/* Signals that came during the step and are not the instruction's own doing. */
-struct deferred {
-    int count;
-    siginfo_t info[DEFERRED_MAX];
-};
-
-static bool is_fault(int signal, const siginfo_t *info) {
-    return info->si_code > 0 && (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL);
-}
 
 /* One instruction of `thread` alone; of a system call its entry. True: the step was made; false: `status` tells what
  * came instead, 0 if nothing will. */
@@ -103,7 +96,7 @@ static bool step_once(struct thread *thread, long request, int *status, struct d
         if (*status >> 16 || !load_siginfo(thread))
             continue; /* a late PTRACE_INTERRUPT */
         if (signal == SIGTRAP && thread->siginfo.si_code > 0)
-            return true;
+            return !cpu_is_trap_instruction(&thread->siginfo);
         if (is_fault(signal, &thread->siginfo) || deferred->count == DEFERRED_MAX)
             return false;
         deferred->info[deferred->count++] = thread->siginfo;
@@ -120,12 +113,6 @@ static long step_request(struct process *process, const struct trap *trap) {
     return cpu_is_syscall(instruction) ? PTRACE_SYSCALL : PTRACE_SINGLESTEP;
 }
 
-/* Without their siginfo: only the first of them can be put in the place of the step's own SIGTRAP. */
-static void send_again(const struct thread *thread, const struct deferred *deferred, int from) {
-    for (int i = from; i < deferred->count; i++)
-        kernel.tgkill(thread->process->pid, thread->tid, deferred->info[i].si_signo);
-}
-
 /* Decodes a stop without letting the thread go on. True: it may. */
 static bool decode(struct thread *thread, int status) {
     bool held = thread->held;
@@ -138,7 +125,9 @@ static bool decode(struct thread *thread, int status) {
 static bool after_entry(struct thread *thread, int status, const struct deferred *deferred) {
     send_again(thread, deferred, 0);
     thread->pass_once = thread->deliver ? thread->deliver : thread->pass_once; /* here the kernel sends it anew */
-    return decode(thread, status);
+    bool goes_on = decode(thread, status);
+    thread->call_trap = thread->trap_address;
+    return goes_on;
 }
 
 /* After the step: the event it made, if any. True: the thread may run on. */
@@ -155,7 +144,7 @@ static bool after_step(struct thread *thread, const struct deferred *deferred) {
         trace(PTRACE_SETSIGINFO, thread->tid, 0, (uintptr_t)&deferred->info[0]);
         return decode(thread, deferred->info[0].si_signo << 8 | 0x7f);
     }
-    uint64_t pc = thread_pc(thread);
+    uint64_t pc = peek_pc(thread);
     bool ranged = thread->resume_kind == LINUX_RANGE_STEP && pc >= thread->range_start && pc < thread->range_end;
     if (thread->resume_kind == LINUX_CONTINUE || ranged)
         return true;
@@ -172,6 +161,19 @@ static void replant(struct process *process, const struct trap *trap) {
             write_code(other, trap->address, trap->code, trap->size);
 }
 
+/* Something else came: the program's own trap instruction, a fault, an end. */
+static void not_stepped(struct thread *thread, int status) {
+    bool signal = WIFSTOPPED(status) && !(status >> 16);
+    if (!status) {
+        mark_running(thread); /* it is being killed */
+    } else if (signal && WSTOPSIG(status) == SIGTRAP) {
+        handle_own_trap(thread);
+    } else {
+        thread->at_trap = signal && find_trap(thread->process, thread->trap_address);
+        handle_status(thread, status);
+    }
+}
+
 /* The step itself, with everybody else stopped. */
 static bool step_alone(struct thread *thread, const struct trap *trap) {
     struct process *process = thread->process;
@@ -179,6 +181,7 @@ static bool step_alone(struct thread *thread, const struct trap *trap) {
     pid_t pid = process->pid, tid = thread->tid;
     int status;
     long request = step_request(process, trap);
+    defer_delivery(thread, &deferred);
     update_debug_registers(thread);
     write_code(process, trap->address, trap->original, trap->size);
     bool stepped = step_once(thread, request, &status, &deferred);
@@ -189,10 +192,7 @@ static bool step_alone(struct thread *thread, const struct trap *trap) {
     if (stepped)
         return WSTOPSIG(status) == SYSCALL_STOP ? after_entry(thread, status, &deferred) : after_step(thread, &deferred);
     send_again(thread, &deferred, 0);
-    if (status)
-        handle_status(thread, status);
-    else
-        mark_running(thread); /* it is being killed */
+    not_stepped(thread, status);
     return false;
 }
 
@@ -210,7 +210,8 @@ static bool leave_trap(struct thread *thread) {
 static struct thread *next_held_at_trap(void) {
     for EACH_PROCESS (process)
         for EACH_THREAD (thread, process)
-            if (thread->held && thread->at_trap && thread->state == THREAD_STOPPED && !thread->event.kind)
+            if (thread->held && thread->at_trap && thread->state == THREAD_STOPPED && !thread->event.kind &&
+                !leaves_alone(thread))
                 return thread;
     return NULL;
 }
@@ -309,7 +310,7 @@ static struct thread *next_at_trap(void) {
     for EACH_PROCESS (process)
         for EACH_THREAD (thread, process)
             if (thread->resumed && thread->at_trap && thread->state == THREAD_STOPPED && !thread->event.kind &&
-                !thread->deliver)
+                !process->stopping && !thread->deliver && !leaves_alone(thread))
                 return thread;
     return NULL;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct tracer tracer = {.wakeup = -1, .log = -1, .options = {.program_signals = ~0ull, .report_execs = 1}};
+struct tracer tracer = {.wakeup = -1, .log = -1, .print_to = -1, .options = {.program_signals = ~0ull, .report_execs = 1}};
 
 #define BUCKETS 1024
 static struct thread *buckets[BUCKETS];
@@ -48,6 +48,7 @@ void free_process(struct process *process) {
         link = &(*link)->next;
     *link = process->next;
     forget_memory(process);
+    drop_points(process);
     free(process->traps);
     free(process);
 }

@@ -62,6 +62,8 @@ void fill_event(linux_stop *stop, struct thread *thread, const struct event *eve
     stop->kind = event->kind;
     stop->signal = event->signal;
     stop->value = event->value;
+    stop->failure = event->kind == LINUX_STOP_BREAKPOINT || event->kind == LINUX_STOP_HARDWARE ? thread->failure : 0;
+    stop->failed_at = thread->failed_at;
     stop->pc = thread_pc(thread);
     stop->registers_size = thread->general_valid ? thread->general_size : 0;
     memcpy(stop->registers, thread->general, sizeof thread->general);
@@ -184,9 +186,37 @@ static void undo_stop(void) {
     run_resumed();
 }
 
+/* Times in microseconds since the wait began. */
+struct spinning {
+    unsigned seen;    /* of tracer.statuses */
+    int64_t active;   /* when the last status came */
+    int64_t previous; /* when it was asked last, -1: then it slept */
+};
+
+/* A yield that takes this long has let somebody else run: with more to run than there are processors, a sleeper gets
+ * its turn sooner than one that yields. */
+#define CROWDED_US 100
+#define SLEEPS_WHEN_CROWDED 64
+
+/* Whether to ask again at once: for `spin_us` after each status, unless the machine is busy. */
+static bool spins_on(struct spinning *spinning, int64_t now, int64_t spin_us) {
+    static int sleeps;
+    bool crowded = spinning->previous >= 0 && now - spinning->previous > CROWDED_US;
+    if (spinning->seen != tracer.statuses)
+        spinning->active = now;
+    if (crowded)
+        sleeps = SLEEPS_WHEN_CROWDED;
+    spinning->seen = tracer.statuses;
+    bool spins = now - spinning->active < spin_us && !sleeps;
+    sleeps -= sleeps > 0;
+    spinning->previous = spins ? now : -1;
+    return spins;
+}
+
 /* Collects until everything has stopped or the time is over. */
 static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int64_t spin_us) {
     int64_t start = budget_us > 0 ? now_us() : 0;
+    struct spinning spinning = {tracer.statuses, 0, -1};
     if (budget_us <= 0)
         collect_any();
     for (;;) {
@@ -212,12 +242,12 @@ static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int6
             return false;
         if (tracer.running <= FEW && spin_us) {
             sleep_for_few();
-        } else if (spent >= spin_us) {
-            sleep_for_child(unblocked, budget_us - spent);
-            collect_any();
-        } else {
+        } else if (spins_on(&spinning, spent, spin_us)) {
             sched_yield();
             collect_running();
+        } else {
+            sleep_for_child(unblocked, budget_us - spent);
+            collect_any();
         }
     }
 }

@@ -41,6 +41,10 @@ uint64_t cpu_pc(const uint8_t *general) {
     return const_user(general)->rip;
 }
 
+long cpu_peek_pc(pid_t tid, uint64_t *pc) {
+    return trace(PTRACE_PEEKUSER, tid, offsetof(struct user, regs.rip), (uintptr_t)pc);
+}
+
 void cpu_set_pc(uint8_t *general, uint64_t pc) {
     user(general)->rip = pc;
 }
@@ -58,6 +62,15 @@ bool cpu_may_be_syscall(uint8_t first_byte) {
 bool cpu_is_syscall(const uint8_t *instruction) {
     return instruction[0] == 0x0f ? instruction[1] == 0x05 || instruction[1] == 0x34
                                   : instruction[0] == 0xcd && instruction[1] == 0x80;
+}
+
+/* errno.h of the kernel: ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK. With orig_rax still set the
+ * thread goes back to the instruction, two bytes before, when it runs (arch/x86/kernel/signal.c). */
+uint64_t cpu_restarts_at(const uint8_t *general) {
+    const struct user_regs_struct *regs = const_user(general);
+    int32_t result = (int32_t)regs->rax; /* and of eax in a 32-bit program */
+    bool restarts = result == -512 || result == -513 || result == -514 || result == -516;
+    return restarts && (int32_t)regs->orig_rax >= 0 ? regs->rip - 2 : 0;
 }
 
 /* arch/x86/kernel/traps.c: int3 raises SIGTRAP with SI_KERNEL, a debug
@@ -99,6 +112,11 @@ int cpu_debug_register_hit(struct thread *thread) {
     if (status & 0xf)
         trace(PTRACE_POKEUSER, thread->tid, DEBUG_REGISTER(6), 0);
     return hit < 0 ? hit : hit | all;
+}
+
+/* DR7: two bits for each slot from bit 16 on, 0 for instructions (Intel SDM vol. 3, 18.2.4). */
+bool cpu_executes(const struct debug_registers *debug, int slot) {
+    return (debug->control >> (16 + 4 * slot) & 3) == 0;
 }
 
 bool cpu_write_debug_registers(struct thread *thread, const struct debug_registers *debug) {

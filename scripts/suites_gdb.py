@@ -47,11 +47,7 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 """Which files below gdb/testsuite a part has; "base" is the whole folder and takes half an hour."""
 
-CONDITIONS = "conditions in the server are not there yet"
 REASONS = (
-    (r"break cond on target|side=target|^gdb\.base/cond-eval-mode|cond_bp_target=1", CONDITIONS),
-    (r"dprintf.*agent|^gdb\.base/dprintf-bp-same-addr", "breakpoint commands in the server are not there yet"),
-    (r"^gdb\.base/step-over-exit", "gdb itself waits for ever unless the server evaluates conditions"),
     (r"^gdb\.server/no-thread-db\.exp: print foo", "thread-local variables are found without libthread_db, too"),
     (r"^gdb\.server/non-existing-program\.exp", "one line of our own says why the program cannot be started"),
     (r"^gdb\.base/break-main-file-remove-fail\.exp", "removing a breakpoint from memory that is gone is no error"),

@@ -45,7 +45,9 @@ enum linux_scope {
  * debug register that was hit, and as bits 8 to 11 all that were (HARDWARE);
  * the child's pid (FORK, VFORK) or tid (CLONE); the system call number
  * (SYSCALL_*), the status (THREAD_EXIT, EXITED).
- * `registers`: the general register set, registers_size 0 if the thread is gone. */
+ * `registers`: the general register set, registers_size 0 if the thread is gone.
+ * `failure`: of a breakpoint that stopped because an expression of its program failed, the enum agent_result;
+ * `failed_at`: the address that could not be read (AGENT_BAD_MEMORY), else the offset of the instruction. */
 typedef struct {
     int32_t pid;
     int32_t tid;
@@ -55,6 +57,8 @@ typedef struct {
     uint64_t value;
     uint8_t registers[256];
     int32_t registers_size;
+    int32_t failure;
+    uint64_t failed_at;
 } linux_stop;
 
 /* pid or tid -1 matches every one. The leftmost action that matches a thread counts. */
@@ -164,7 +168,26 @@ int64_t linux_write_memory(int pid, uint64_t address, const uint8_t *buffer, uin
 int linux_search_memory(int pid, uint64_t address, uint64_t length, const uint8_t *pattern, uint64_t size, uint64_t *found);
 int linux_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, int pc_adjust);
 int linux_remove_trap(int pid, uint64_t address);
+/* All but those whose commands persist without a client. */
 int linux_lift_all(int pid);
+
+/* `size` bytes at `offset` of the register set of NT type `type`; size 0: expressions cannot have it. */
+typedef struct {
+    int32_t type;
+    int32_t offset;
+    int32_t size;
+} linux_register;
+/* The registers that expressions name by number. */
+int linux_set_registers(int pid, const linux_register *registers, int count);
+/* The conditions, then the commands (agent expressions, see agent_expr.h) of the breakpoint at `address`, in the place
+ * of what it had; `hardware`: of the execute debug register there. A hit stops the thread if any condition is true (or
+ * there is none) and there are no commands. -EINVAL: an expression is not sound. Removing a trap removes them. */
+int linux_set_program(int pid, uint64_t address, int hardware, const uint8_t *code, const int32_t *lengths,
+                      int conditions, int commands, int persist);
+/* How many breakpoints have commands that persist. */
+int linux_persistent(int pid);
+/* Where commands print; -1: nowhere. */
+void linux_print_to(int fd);
 
 /* The size of the register set read, or written. */
 int linux_read_regset(int tid, int type, uint8_t *buffer, int size);

@@ -31,6 +31,7 @@ struct kernel {
     ssize_t (*vm_readv)(pid_t pid, const struct iovec *local, const struct iovec *remote);
     ssize_t (*vm_writev)(pid_t pid, const struct iovec *local, const struct iovec *remote);
     bool (*same_memory)(pid_t one, pid_t other);
+    bool (*find_padding)(pid_t pid, uint64_t address, uint64_t *start, uint64_t *end);
 };
 extern struct kernel kernel;
 
@@ -49,6 +50,7 @@ enum thread_state {
 };
 
 #define GENERAL_MAX 256
+#define DEFERRED_MAX 8
 #define SIGINFO_SIZE 128
 
 struct event {
@@ -68,6 +70,7 @@ struct thread {
     bool starting;      /* its first stop has not been seen */
     bool interrupt_sent; /* PTRACE_INTERRUPT since it last ran */
     bool stepping;      /* the last resume was PTRACE_SINGLESTEP */
+    bool step_interrupted; /* another stop came first (signal.c, get_signal): the step's SIGTRAP may still come */
     bool group_stopped; /* stopped by job control: resume with PTRACE_LISTEN */
     bool in_vfork;      /* waits in the kernel for its vfork child */
     bool in_kernel;     /* stopped inside a system call: it has to finish before another can be injected */
@@ -84,10 +87,18 @@ struct thread {
     int stop_signal;  /* the signal of the present signal-delivery-stop, 0: another stop */
     int deliver;      /* to inject at the next resume */
     int pass_once;    /* a signal sent on the client's order: deliver it without a stop */
+    siginfo_t resent[DEFERRED_MAX]; /* what belongs to signals that were held back and sent anew */
+    int resent_count;
+    uint64_t call_trap;   /* in a system call whose instruction has this trap, which it has hit */
+    uint64_t restarts_at; /* there it begins the system call anew when it runs */
+    uint64_t restarted;   /* there it has begun it anew, if it is there now */
     bool at_trap;     /* hit the trap at trap_address and reported it: step over it if resumed from there */
     uint64_t trap_address;
+    uint64_t slot; /* when it last ran it began in this one; 0: in none */
     unsigned debug_generation; /* of process->debug when last written to this thread */
     struct event event;
+    int failure; /* of the program of the breakpoint hit last: enum agent_result */
+    uint64_t failed_at;
     bool general_valid;
     int general_size;
     uint8_t general[GENERAL_MAX];
@@ -95,11 +106,34 @@ struct thread {
     bool siginfo_valid;
 };
 
+/* How a thread gets over a trap. */
+enum way {
+    WAY_UNKNOWN,
+    WAY_STEP, /* with the trap lifted, and everybody else stopped */
+    WAY_SLOT, /* in a slot, see linux_slots.c */
+    WAY_JUMP  /* the instruction is a jump, which the tracer carries out */
+};
+
+#define PATCH_MAX 32
+#define NOT_A_TRAP 0xff /* as pc_adjust: a slot */
+
+/* A trap, or a slot with the moved instruction of one: bytes that nobody else is to see. */
 struct trap {
     uint64_t address;
     uint8_t size, pc_adjust;
     bool planted; /* false: the page went away while the trap was out */
-    uint8_t code[8], original[8];
+    uint8_t way;  /* enum way */
+    uint8_t moved_length;
+    uint64_t slot;       /* WAY_SLOT: where the instruction is */
+    uint64_t moved_from; /* of a slot: the trap's address */
+    uint8_t code[PATCH_MAX], original[PATCH_MAX];
+};
+
+/* The program (linux_points.c) of a breakpoint. */
+struct point {
+    uint64_t address;
+    bool hardware;
+    struct program *program;
 };
 
 struct debug_registers {
@@ -129,6 +163,10 @@ struct process {
     int memory_fd;   /* /proc/TID/mem, -1: not open */
     struct trap *traps; /* ascending by address */
     int trap_count, trap_capacity;
+    struct point *points;
+    int point_count;
+    const linux_register *registers; /* as expressions number them */
+    int register_count;
     struct debug_registers debug;
     int catch_count; /* -1: all */
     uint64_t caught[8];
@@ -144,9 +182,11 @@ struct tracer {
     bool awaited;             /* the client has resumed and waits for an event */
     int interrupt_tid;
     unsigned sequence;
+    unsigned statuses; /* how many have been handled */
     linux_options options;
     int wakeup; /* eventfd that the SIGCHLD handler writes */
     int log;
+    int print_to;
 };
 extern struct tracer tracer;
 
@@ -175,6 +215,8 @@ void release_process(struct process *process, bool stopped);
 
 /* linux_events.c */
 void handle_status(struct thread *thread, int status);
+/* The program's own trap instruction, below one of ours. */
+void handle_own_trap(struct thread *thread);
 bool is_caught(const struct process *process, uint64_t number);
 void record_event(struct thread *thread, int kind, int signal, uint64_t value);
 bool stays_stopped(const struct thread *thread);
@@ -228,7 +270,32 @@ bool step_over(struct thread *thread);
 const linux_action *action_for(const linux_action *actions, int count, const struct thread *thread);
 void run_resumed(void);
 
+/* linux_points.c */
+/* Runs the program of the breakpoint, if it has one. True: nobody is to be told of the hit. */
+bool goes_on_from(struct thread *thread, uint64_t address, bool hardware);
+bool is_persistent(const struct process *process, uint64_t address);
+void drop_point(struct process *process, uint64_t address, bool hardware);
+void drop_points(struct process *process);
+void copy_points(struct process *child, const struct process *parent);
+
+/* linux_slots.c */
+/* Whether the thread gets over the trap that it is at without anybody else: resume_thread() does it then. */
+bool leaves_alone(struct thread *thread);
+void enter_slot(struct thread *thread);
+/* Undoes it at the stop (for `signal`, 0: another) that follows, if that is where the thread still is. */
+void leave_slot(struct thread *thread, int signal);
+
+/* In the place of a step, if the thread stands at a jump that nobody watches. */
+bool carry_out_jump(struct thread *thread, uint64_t pc);
+
+/* linux_padding.c */
+/* Executable memory behind the code of the module around `address` that nothing is in. */
+bool find_padding(pid_t pid, uint64_t address, uint64_t *start, uint64_t *end);
+
 /* linux_memory.c */
+int64_t read_memory_raw(struct process *process, uint64_t address, uint8_t *buffer, uint64_t size);
+bool add_slot(struct process *process, const struct trap *slot);
+void remove_slot(struct process *process, uint64_t address);
 struct trap *find_trap(struct process *process, uint64_t address);
 struct trap *find_shared_trap(struct process *process, uint64_t address);
 void lift_traps(struct process *process);
@@ -236,18 +303,53 @@ bool write_code(struct process *process, uint64_t address, const uint8_t *bytes,
 void forget_memory(struct process *process);
 bool copy_traps(struct process *child, const struct process *parent);
 
+/* linux_deferred.c: signals that come while a thread steps over a trap */
+struct deferred {
+    int count;
+    siginfo_t info[DEFERRED_MAX];
+};
+/* From here on it is as if they came anew, with all that belonged to them. */
+void send_again(struct thread *thread, const struct deferred *deferred, int from);
+/* A signal that stops the thread now may be such a one: its siginfo is put back. */
+void restore_siginfo(struct thread *thread, int signal);
+void defer_delivery(struct thread *thread, struct deferred *deferred);
+/* One that the instruction itself has caused. */
+bool is_fault(int signal, const siginfo_t *info);
+
 /* linux_registers.c */
 bool load_general(struct thread *thread);
 uint64_t thread_pc(struct thread *thread);
+/* The same without fetching the others. */
+uint64_t peek_pc(struct thread *thread);
 void set_thread_pc(struct thread *thread, uint64_t pc);
 bool load_siginfo(struct thread *thread);
+
+/* linux_x86_64_code.c */
+#define INSTRUCTION_MAX 15
+#define JUMP_MAX 6
+struct instruction {
+    int length;
+    int displacement_at; /* of an operand that is relative to the PC, 0: none */
+};
+/* False: it is not known, or does not do the same at another address. Reads up to INSTRUCTION_MAX bytes, and at most
+ * 8 more. */
+bool cpu_decode(const uint8_t *code, struct instruction *instruction);
+/* The instruction as it does at `to` what it does at `from`, and a jump back to the next one; its size, 0: too far. */
+int cpu_move(const uint8_t *code, const struct instruction *instruction, uint64_t from, uint64_t to, uint8_t *moved);
+/* Jumps with their distance in them: the PC afterwards. */
+bool cpu_is_jump(const uint8_t *code);
+void cpu_jump(const uint8_t *code, uint8_t *general);
+bool cpu_is_64_bit(const uint8_t *general);
 
 /* linux_x86_64.c: all that depends on the CPU */
 int cpu_read_general(pid_t tid, uint8_t *general);
 long cpu_write_general(pid_t tid, const uint8_t *general);
 uint64_t cpu_pc(const uint8_t *general);
+long cpu_peek_pc(pid_t tid, uint64_t *pc);
 void cpu_set_pc(uint8_t *general, uint64_t pc);
 uint64_t cpu_syscall_number(const uint8_t *general);
+/* Where a system call that this stop has interrupted begins anew; 0: none. */
+uint64_t cpu_restarts_at(const uint8_t *general);
 bool cpu_may_be_syscall(uint8_t first_byte);
 bool cpu_is_syscall(const uint8_t *instruction);
 bool cpu_is_trap_instruction(const siginfo_t *info);
@@ -255,6 +357,7 @@ bool cpu_is_debug_register(const siginfo_t *info);
 int cpu_lifted_trap(const uint8_t *before_pc);
 bool cpu_may_be_debug_register(const siginfo_t *info);
 int cpu_debug_register_hit(struct thread *thread);
+bool cpu_executes(const struct debug_registers *debug, int slot);
 bool cpu_write_debug_registers(struct thread *thread, const struct debug_registers *debug);
 
 #endif

@@ -22,6 +22,7 @@
 static struct task *tasks;
 static struct group *groups;
 bool youngest_first, quiet_deaths;
+uint64_t padding_start, padding_end;
 pid_t next_tid = PID + 1000;
 void (*before_ptrace)(long request, pid_t tid);
 int fail_at, ptrace_calls;
@@ -97,6 +98,7 @@ static struct task *make_task(struct group *group, pid_t tid, struct space *spac
     enter_space(t, space);
     t->registers.rip = pc;
     t->registers.orig_rax = ~0ull;
+    t->registers.cs = 0x33;
     return t;
 }
 
@@ -423,6 +425,12 @@ static void system_call(struct task *t, uint64_t pc) {
     }
 }
 
+static void jump(struct task *t, uint64_t pc) {
+    int32_t distance;
+    CHECK(pread(t->space->file, &distance, sizeof distance, (off_t)pc + 1) == sizeof distance);
+    t->registers.rip = pc + 5 + (uint64_t)(int64_t)distance;
+}
+
 static void execute(struct task *t) {
     uint64_t pc = t->registers.rip;
     uint8_t opcode = code_at(t->tid, pc);
@@ -436,6 +444,9 @@ static void execute(struct task *t) {
         raise_fault(t, SIGSEGV, SEGV_MAPERR);
         break;
     case OP_SPIN:
+        break;
+    case OP_JUMP:
+        jump(t, pc);
         break;
     case OP_LOOP:
         t->registers.rip = START;
@@ -612,7 +623,11 @@ static long let_go(struct task *t, long request, int number) {
     return 0;
 }
 
-static long debug_register(struct task *t, long request, uintptr_t offset, void *data) {
+static long user_word(struct task *t, long request, uintptr_t offset, void *data) {
+    if (request == PTRACE_PEEKUSER && offset == offsetof(struct user, regs.rip)) {
+        *(uint64_t *)data = t->registers.rip;
+        return 0;
+    }
     size_t index = (offset - offsetof(struct user, u_debugreg)) / 8;
     CHECK(offset >= offsetof(struct user, u_debugreg) && index < 8);
     if (request == PTRACE_PEEKUSER)
@@ -653,7 +668,7 @@ static long inspect(struct task *t, long request, uintptr_t address, void *data)
         return 0;
     case PTRACE_PEEKUSER:
     case PTRACE_POKEUSER:
-        return debug_register(t, request, address, data);
+        return user_word(t, request, address, data);
     case PTRACE_PEEKDATA:
     case PTRACE_POKEDATA:
         return word(t, request, address, data);
@@ -716,6 +731,10 @@ static int scripted_tgkill(pid_t pid, pid_t tid, int number) {
     if (!t || t->group->pid != pid)
         return -ESRCH;
     send_signal(tid, number, 0);
+    if (t->pending_count) {
+        t->pending[t->pending_count - 1].si_code = SI_TKILL;
+        t->pending[t->pending_count - 1].si_pid = getpid();
+    }
     return 0;
 }
 
@@ -734,6 +753,14 @@ static ssize_t scripted_vm_writev(pid_t pid, const struct iovec *local, const st
     return find_task(pid) ? -EFAULT : -ESRCH;
 }
 
+static bool scripted_find_padding(pid_t pid, uint64_t address, uint64_t *start, uint64_t *end) {
+    (void)pid;
+    (void)address;
+    *start = padding_start;
+    *end = padding_end;
+    return padding_end > padding_start;
+}
+
 static bool scripted_same_memory(pid_t one, pid_t other) {
     struct task *first = find_task(one), *second = find_task(other);
     return first && second && first->space && first->space == second->space;
@@ -749,6 +776,7 @@ void start_kernel(void) {
         .vm_readv = scripted_vm_readv,
         .vm_writev = scripted_vm_writev,
         .same_memory = scripted_same_memory,
+        .find_padding = scripted_find_padding,
     };
     CHECK(linux_open() >= 0);
 }

@@ -24,7 +24,8 @@ enum opcode {
     OP_SYSCALL = 0x0f,
     OP_LOOP = 'J', /* jump to START */
     OP_SPIN = 'S', /* stays where it is */
-    OP_FAULT = 'G'
+    OP_FAULT = 'G',
+    OP_JUMP = 0xe9 /* and four bytes: as x86 has it */
 };
 #define NOP "\x90"
 #define TRAP "\xcc"
@@ -122,6 +123,8 @@ void kill_group(pid_t pid);
 extern bool youngest_first;
 /* SIGKILL makes no PTRACE_EVENT_EXIT stop. */
 extern bool quiet_deaths;
+/* Where the module around every address has room behind its code; 0, 0: nowhere. */
+extern uint64_t padding_start, padding_end;
 /* The id of the next clone child. */
 extern pid_t next_tid;
 /* Called before each ptrace request is looked at. */

@@ -255,3 +255,48 @@ TEST(sharing_child_does_not_hinder_a_stop) {
     expect_nothing();
     CHECK_EQ(linux_running(), 2);
 }
+
+/* gdb takes its breakpoints out of the child, which is in the parent's memory, and puts the parent's in again. */
+TEST(parents_trap_comes_back_after_it_was_taken_out_of_the_vfork_child) {
+    configure(report_both);
+    attach_to(1, VFORK "S");
+    PUT(PID, CHILD, NOP NOP EXEC);
+    plant(PID, TRAP_PLACE);
+    const uint8_t below = OP_SYSCALL;
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_VFORK, SIGTRAP);
+    CHECK_EQ(linux_remove_trap(PID + 1000, TRAP_PLACE), 1);
+    CHECK_EQ(code_at(PID, TRAP_PLACE), below);
+    plant(PID, TRAP_PLACE);
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    uint8_t seen;
+    CHECK_EQ(linux_read_memory(PID, TRAP_PLACE, &seen, 1), 1);
+    CHECK_EQ(seen, below);
+}
+
+TEST(sharing_child_is_never_reported) {
+    configure(report_both);
+    attach_to(1, SHARE "S");
+    RESUME_ALL();
+    expect_nothing();
+    CHECK(task(PID + 1000)->traced);
+    CHECK(find_process(PID + 1000)->silent);
+}
+
+static void report_execs(linux_options *options) {
+    options->report_execs = 1;
+}
+
+TEST(return_from_a_caught_exec_comes_after_the_exec) {
+    configure(report_execs);
+    attach_to(1, EXEC);
+    CHECK_EQ(linux_catch_syscalls(PID, NULL, -1), 0);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_SYSCALL_ENTRY, SIGTRAP);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_EXEC, SIGTRAP);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_SYSCALL_RETURN, SIGTRAP);
+    RESUME_ALL();
+    expect_nothing();
+}

@@ -6,12 +6,14 @@ an empty reply would make the client give up the whole kind.
 
 from __future__ import annotations
 
-from pydbgserver.errors import Unsupported
+from pydbgserver.errors import DebugError, Unsupported
 from pydbgserver.rsp.registry import packet
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Process
-from pydbgserver.target.capabilities import HardwareDebug
+from pydbgserver.target.capabilities import BreakpointPrograms, HardwareDebug
 from pydbgserver.target.events import WatchKind
+
+PROGRAM_FEATURES = ("ConditionalBreakpoints+", "BreakpointCommands+")
 
 
 def _hardware(process: Process) -> HardwareDebug:
@@ -33,10 +35,40 @@ def _unwatch(session: Session, kind: WatchKind, address: int, length: int) -> No
     session.watchpoints.discard((process.pid, address))
 
 
-@packet("Z0", "',' address:hex ',' kind:hex")
-def insert_software(session: Session, address: int, kind: int) -> None:
+def _set_program(session: Session, process: Process, address: int, hardware: bool, options: str | None) -> None:
+    """Before the breakpoint is there: nobody may meet it without its conditions."""
+    if not options and (process.pid, address, hardware) not in session.programmed:
+        return
+    programs = process.capability(BreakpointPrograms)
+    if programs is None:
+        raise DebugError("this target cannot evaluate conditions of breakpoints")
+    if options:
+        from pydbgserver.handlers.breakpoint_program import parse
+
+        programs.set(address, parse(options), hardware=hardware)
+        session.programmed.add((process.pid, address, hardware))
+    else:
+        _clear_program(session, process, address, hardware)
+
+
+def _clear_program(session: Session, process: Process, address: int, hardware: bool) -> None:
+    if (process.pid, address, hardware) in session.programmed:
+        session.programmed.remove((process.pid, address, hardware))
+        programs = process.capability(BreakpointPrograms)
+        if programs is not None:
+            programs.clear(address, hardware=hardware)
+
+
+@packet("Z0", "',' address:hex ',' kind:hex [';' options:text]", features=PROGRAM_FEATURES)
+def insert_software(session: Session, address: int, kind: int, options: str | None) -> None:
     process = session.process
-    process.insert_breakpoint(address, kind)
+    if options or session.programmed:
+        _set_program(session, process, address, False, options)
+    try:
+        process.insert_breakpoint(address, kind)
+    except DebugError:
+        _clear_program(session, process, address, False)
+        raise
     session.breakpoints.add((process.pid, address))
 
 
@@ -44,14 +76,22 @@ def insert_software(session: Session, address: int, kind: int) -> None:
 def remove_software(session: Session, address: int, kind: int) -> None:
     process = session.process
     process.remove_breakpoint(address, kind)
+    _clear_program(session, process, address, False)
     session.breakpoints.discard((process.pid, address))
 
 
-@packet("Z1", "',' address:hex ',' kind:hex")
-def insert_hardware(session: Session, address: int, kind: int) -> None:
+@packet("Z1", "',' address:hex ',' kind:hex [';' options:text]")
+def insert_hardware(session: Session, address: int, kind: int, options: str | None) -> None:
     """`kind` is the length of a trap instruction; the debug register watches the first byte."""
     process = session.process
-    _hardware(process).insert(WatchKind.EXECUTE, address, 1)
+    hardware = _hardware(process)
+    if options or session.programmed:
+        _set_program(session, process, address, True, options)
+    try:
+        hardware.insert(WatchKind.EXECUTE, address, 1)
+    except DebugError:
+        _clear_program(session, process, address, True)
+        raise
     session.breakpoints.add((process.pid, address))
 
 
@@ -59,6 +99,7 @@ def insert_hardware(session: Session, address: int, kind: int) -> None:
 def remove_hardware(session: Session, address: int, kind: int) -> None:
     process = session.process
     _hardware(process).remove(WatchKind.EXECUTE, address, 1)
+    _clear_program(session, process, address, True)
     session.breakpoints.discard((process.pid, address))
 
 

@@ -11,6 +11,7 @@ from pydbgserver.rsp.registry import NO_REPLY, Reply, packet
 from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session.session import AwaitedProgram, Session
 from pydbgserver.target.api import Process
+from pydbgserver.target.capabilities import BreakpointPrograms
 from pydbgserver.target.events import ProcessExited
 
 SIGKILL = 9
@@ -158,10 +159,20 @@ def detach(session: Session, stay: int | None, pid: int | None) -> None:
     processes = list(session.backend.processes.values()) if pid is None else [session.process_of(pid)]
     if not processes:
         raise NoSuchProcess
+    if stay != 1 and any(_prints_without_client(process) for process in processes):
+        session.leave_running()
+        return
     for process in processes:
         process.detach(stopped=stay == 1)
         session.gone(process.pid)
     session.nothing_left()
+
+
+def _prints_without_client(process: Process) -> bool:
+    """gdb's `set disconnected-dprintf on`: it leaves breakpoints in whose commands are to go on, and expects the server
+    to stay attached for them, as gdbserver does (server.cc, any_persistent_commands)."""
+    programs = process.capability(BreakpointPrograms)
+    return programs is not None and programs.persistent()
 
 
 @packet("qSupportsDetachAndStayStopped", "[':']", dialect="lldb")

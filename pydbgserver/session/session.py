@@ -34,7 +34,7 @@ from pydbgserver.session.launch import LaunchSettings
 from pydbgserver.session.open_files import OpenFile
 from pydbgserver.session.stop_reply import StopForms
 from pydbgserver.session.stops import InitialStop, StopQueue
-from pydbgserver.target.api import Backend, LaunchSpec, Process, ResumeAction, RunOptions
+from pydbgserver.target.api import Backend, LaunchSpec, Process, ResumeAction, ResumeKind, RunOptions
 from pydbgserver.target.events import (
     BreakpointHit,
     Execed,
@@ -161,10 +161,12 @@ class Session:
         "parsed_actions",
         "platform",
         "process_listing",
+        "programmed",
         "ran_before",
         "resume_thread",
         "run_options",
         "running",
+        "runs_unattended",
         "stop_forms",
         "stops",
         "symbols",
@@ -212,6 +214,8 @@ class Session:
         self.platform = options.platform
         self.awaited: AwaitedProgram | None = None
         """What the client waits to attach to; `look_for_awaited` is to be called as programs start."""
+        self.runs_unattended = False
+        """The client has detached, and everything runs on with the server attached (`leave_running`)."""
         ignored = (number for name, number in backend.exception_types.items() if name in options.ignored_exceptions)
         self.run_options = RunOptions(ignored_exceptions=frozenset(ignored))
         self.options_changed = True
@@ -221,6 +225,8 @@ class Session:
         """(pid, address) of the software and hardware breakpoints the client has inserted."""
         self.watchpoints: set[tuple[int, int]] = set()
         """(pid, address) of its watchpoints."""
+        self.programmed: set[tuple[int, int, bool]] = set()
+        """(pid, address, hardware) of the breakpoints that have conditions or commands."""
         self.symbols: dict[int, dict[str, int]] = {}
         """By pid: addresses of symbols that the client has looked up for us."""
         self.parsed_actions: dict[bytes, tuple[ResumeAction, ...]] = {}
@@ -407,6 +413,7 @@ class Session:
             self.non_stop.forget(pid)
         self.breakpoints = {one for one in self.breakpoints if one[0] != pid}
         self.watchpoints = {one for one in self.watchpoints if one[0] != pid}
+        self.programmed = {one for one in self.programmed if one[0] != pid}
         self.symbols.pop(pid, None)
         self.xfer_snapshot = None
 
@@ -485,9 +492,24 @@ class Session:
         self.options_changed = False
         self.backend.set_options(self.run_options)
 
+    def leave_running(self) -> None:
+        """Detach, but for the breakpoints whose commands go on without a client: the target runs until it ends or
+        another client comes."""
+        if self.non_stop is not None:
+            self._leave_non_stop(self.non_stop)
+        self.backend.set_options(RunOptions(unattended=True))
+        if not self.running:
+            events = self.backend.resume((ResumeAction(ResumeKind.CONTINUE),))
+            self.account(events)
+        self.running = self.runs_unattended = bool(self.backend.processes)
+
     def on_stop(self, events: Sequence[StopEvent]) -> bytes | None:
         """The backend reports `events`; gives the stop reply to send, None if no one waits for one."""
         if not events:
+            return None
+        if self.runs_unattended:
+            self.account(events)
+            self.running = self.runs_unattended = bool(self.backend.processes)
             return None
         if self.non_stop is not None:
             self.non_stop.on_stop(events)
@@ -557,6 +579,8 @@ class Session:
 
     def _report(self, event: StopEvent) -> bytes:
         self.stops.report(event)
+        if event.__class__ is BreakpointHit and event.failure:
+            self._tell_failure(event)
         self._reported_at = self.packets
         if isinstance(event, ThreadEvent):
             process = self.backend.processes.get(event.pid)
@@ -564,6 +588,11 @@ class Session:
                 self._process = process
                 self._tid = event.tid
         return stop_reply.compose(self, event)
+
+    def _tell_failure(self, event: BreakpointHit) -> None:
+        """On the client's console: no stop reply has a place for it."""
+        text = f"The condition or a command of the breakpoint at {event.address:#x} failed: {event.failure}\n"
+        self.outbox.append(b"O" + text.encode().hex().encode())
 
     def _still_true(self, event: StopEvent) -> bool:
         """Whether a stop that has waited may be reported: its breakpoint is there and its thread has not been moved."""

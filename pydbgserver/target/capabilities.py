@@ -10,8 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydbgserver.target.events import WatchKind
+
+if TYPE_CHECKING:
+    from pydbgserver.target.agent_expr import BreakpointProgram
 
 
 class HardwareDebug(ABC):
@@ -31,6 +35,23 @@ class HardwareDebug(ABC):
     @abstractmethod
     def remove(self, kind: WatchKind, address: int, length: int) -> None:
         """Undo `insert`; one that is not there is no error."""
+
+
+class BreakpointPrograms(ABC):
+    """Conditions and commands of breakpoints, evaluated where the hit is seen."""
+
+    @abstractmethod
+    def set(self, address: int, program: BreakpointProgram, *, hardware: bool) -> None:
+        """What the software breakpoint at `address` (`hardware`: the hardware breakpoint) does with its hits, in the
+        place of what it did; it need not be planted yet. Raises `BadExpression`, leaving everything as it was."""
+
+    @abstractmethod
+    def clear(self, address: int, *, hardware: bool) -> None:
+        """Every hit is told again."""
+
+    @abstractmethod
+    def persistent(self) -> bool:
+        """Whether there is a breakpoint whose commands go on without a client."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,10 +30,13 @@ class ThreadEvent:
 
 @dataclass(slots=True)
 class BreakpointHit(ThreadEvent):
-    """A planted trap or an execute debug register was reached; the PC is `address`."""
+    """A planted trap or an execute debug register was reached; the PC is `address`.
+
+    `failure`: why its condition or its commands could not be evaluated, "" if they could."""
 
     address: int
     hardware: bool = False
+    failure: str = ""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from pydbgserver.errors import BadAddress, DebugError, NoDebugRegister, NoSuchTh
 from pydbgserver.target.api import ANY
 from pydbgserver.target.capabilities import (
     Auxv,
+    BreakpointPrograms,
     CoreFiles,
     ExecFile,
     HardwareDebug,
@@ -36,6 +37,7 @@ from pydbgserver.target.capabilities import (
     ThreadReports,
 )
 from pydbgserver.target.events import WatchKind
+from pydbgserver.testing.breakpoint_programs import SimBreakpointPrograms
 from pydbgserver.testing.memory import SimRegion
 
 if TYPE_CHECKING:
@@ -278,6 +280,7 @@ class SimMachThreads(_Capability, MachThreads):
 
 
 IMPLEMENTATIONS: dict[type, Callable[[Any], object]] = {
+    BreakpointPrograms: SimBreakpointPrograms,
     HardwareDebug: SimHardwareDebug,
     MemoryMap: SimMemoryMap,
     OpenFiles: SimOpenFiles,

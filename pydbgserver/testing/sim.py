@@ -3,8 +3,8 @@
 Memory, registers, threads and every capability are real enough to be read and
 written. What runs is simple: a thread executes one-byte instructions in a
 straight line. A step moves the PC by one. A continued thread runs to the next
-planted breakpoint above its PC; without one it runs until something else
-happens. What else happens is a script::
+planted breakpoint above its PC whose conditions hold and which has no
+commands; without one it runs until something else happens. What else happens is a script::
 
     backend = SimBackend(SimProcess(pid=100, threads=2))
     backend.script.append(Stop(SignalStop(100, 100, signal=11)))
@@ -46,7 +46,7 @@ from pydbgserver.target.api import (
     RunOptions,
     StopScope,
 )
-from pydbgserver.target.capabilities import MachException
+from pydbgserver.target.capabilities import BreakpointPrograms, MachException
 from pydbgserver.target.events import (
     BreakpointHit,
     Cloned,
@@ -61,6 +61,7 @@ from pydbgserver.target.events import (
     ThreadExited,
     ThreadStarted,
 )
+from pydbgserver.testing.breakpoint_programs import SimBreakpointPrograms
 from pydbgserver.testing.capabilities import IMPLEMENTATIONS, MAC_CAPABILITIES
 from pydbgserver.testing.memory import SimMemory, SimRegion
 from pydbgserver.testing.non_stop import SimThreads
@@ -346,13 +347,20 @@ class SimBackend(Backend):
             return None
         pc = process.pc(tid)
         if action.kind is ResumeKind.CONTINUE:
-            ahead = min((one for one in process.breakpoints if one > pc), default=None)
-            if ahead is None:
-                return None
-            process.set_pc(tid, ahead)
-            return BreakpointHit(process.pid, tid, ahead)
+            return self._continue_thread(process, tid, pc)
         process.set_pc(tid, action.range_end if action.kind is ResumeKind.RANGE_STEP else pc + 1)
         return StepDone(process.pid, tid)
+
+    def _continue_thread(self, process: SimProcess, tid: int, pc: int) -> ThreadEvent | None:
+        programs = process.capability(BreakpointPrograms)
+        for ahead in sorted(one for one in process.breakpoints if one > pc):
+            process.set_pc(tid, ahead)
+            if not isinstance(programs, SimBreakpointPrograms):
+                return BreakpointHit(process.pid, tid, ahead)
+            event = programs.hit(tid, ahead)
+            if event is not None:
+                return event
+        return None
 
     # The contract of `Backend`.
 

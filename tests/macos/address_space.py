@@ -55,8 +55,18 @@ class AddressSpace:
     before_protect: Callable[[int, int], int | None] = lambda address, protection: None
 
     def map(
-        self, start: int, pages: int, protection: int, maximum: int = 7, *, shared: bool = False, jit: bool = False,
-        permanent: bool = False, user_tag: int = 0, depth: int = 0, memory: bytearray | None = None,
+        self,
+        start: int,
+        pages: int,
+        protection: int,
+        maximum: int = 7,
+        *,
+        shared: bool = False,
+        jit: bool = False,
+        permanent: bool = False,
+        user_tag: int = 0,
+        depth: int = 0,
+        memory: bytearray | None = None,
     ) -> Entry:
         """Add an entry of `pages` pages at `start`, filled with zeros unless it shares `memory`."""
         size = pages * self.page_size

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
-SOURCES = sorted([*NATIVE.glob("linux_*.c"), *NATIVE.glob("tests/test_linux*.c"), *NATIVE.glob("tests/scripted_*.c")])
+PATTERNS = ("linux_*.c", "agent_expr*.c", "tests/test_linux*.c", "tests/scripted_*.c")
+SOURCES = sorted(path for pattern in PATTERNS for path in NATIVE.glob(pattern))
 FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-fno-sanitize-recover=all")
 WRAPPED = ("access", "open", "opendir", "readdir", "closedir")
 NAMES = sorted(name for path in SOURCES for name in re.findall(r"^TEST\((\w+)\)", path.read_text(), re.MULTILINE))

@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "options": frozenset(),
     "native": frozenset({"errors", "_native", "_native_macos_sim"}),
     "arch": BASE,
-    "target": BASE | {"arch"},
+    "target": BASE | {"arch", "native"},
     "rsp": BASE | {"native"},
     "session": BASE | {"rsp", "target", "arch"},
     "handlers": BASE | {"session", "rsp", "target", "arch"},

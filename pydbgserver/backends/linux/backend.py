@@ -32,6 +32,8 @@ from pydbgserver.target.files import Files
 SPIN_US = 150
 """How long a wait spins before it sleeps: a step takes ~10 us when spun for, ~20 us when slept for."""
 TIDY_BUDGET_US = 2_000_000
+STDOUT = 1
+"""Where the commands of breakpoints print, as gdbserver's do; with --stdio it is the same as stderr."""
 _TURNING_POINTS = frozenset({ProcessExited, Forked, Execed})
 CONTINUE_ALL = (ResumeAction(ResumeKind.CONTINUE),)
 
@@ -48,6 +50,7 @@ class LinuxBackend(Backend):
         """What the tracer was told last of the system calls to catch; the options may be the same object each time."""
         self._plain_registers = False
         tracer.configure(self._options)
+        tracer.print_to(STDOUT)
         # On one processor a spinning tracer only keeps the target from running.
         self._spin_us = SPIN_US if len(os.sched_getaffinity(0)) > 1 else 0
         self._terminal_owner = False

@@ -15,6 +15,7 @@ from pydbgserver.backends.snapshots import RegsetSnapshots
 from pydbgserver.errors import DebugError, KernelError, Unsupported
 from pydbgserver.target.capabilities import (
     Auxv,
+    BreakpointPrograms,
     CoreFiles,
     ExecFile,
     HardwareDebug,
@@ -240,7 +241,15 @@ def _core_files(process: LinuxProcess) -> CoreFiles:
     return LinuxCoreFiles(process)
 
 
+def _breakpoint_programs(process: LinuxProcess) -> object:
+    """Few sessions have any."""
+    from pydbgserver.backends.linux.breakpoint_programs import LinuxBreakpointPrograms
+
+    return LinuxBreakpointPrograms(process)
+
+
 CAPABILITIES: dict[type[object], Callable[[LinuxProcess], object]] = {
+    BreakpointPrograms: _breakpoint_programs,
     CoreFiles: _core_files,
     MemoryMap: LinuxMemoryMap,
     OpenFiles: LinuxOpenFiles,

@@ -33,11 +33,23 @@ if TYPE_CHECKING:
 _lib = native.lib
 
 
+def _failure(stop: RawStop) -> str:
+    if not stop.failure:
+        return ""
+    from pydbgserver.target.agent_expr import in_words
+
+    return in_words(stop.failure, stop.failed_at)
+
+
+def _breakpoint(stop: RawStop, process: LinuxProcess) -> StopEvent:
+    return BreakpointHit(stop.pid, stop.tid, stop.pc, failure=_failure(stop))
+
+
 def _hardware(stop: RawStop, process: LinuxProcess) -> StopEvent:
     slot, all_hit = stop.value & 0xFF, stop.value >> 8
     kind, address = process.watched(slot)
     if kind is WatchKind.EXECUTE:
-        return BreakpointHit(stop.pid, stop.tid, stop.pc, hardware=True)
+        return BreakpointHit(stop.pid, stop.tid, stop.pc, hardware=True, failure=_failure(stop))
     if all_hit == 1 << slot:
         return WatchpointHit(stop.pid, stop.tid, address, kind, slot)
     hit = dict.fromkeys(process.watched(one) for one in range(process.hardware.slots) if all_hit >> one & 1)
@@ -47,7 +59,7 @@ def _hardware(stop: RawStop, process: LinuxProcess) -> StopEvent:
 
 _EVENTS: dict[int, Callable[[RawStop, LinuxProcess], StopEvent]] = {
     _lib.LINUX_STOP_SIGNAL: lambda s, p: SignalStop(s.pid, s.tid, s.signal),
-    _lib.LINUX_STOP_BREAKPOINT: lambda s, p: BreakpointHit(s.pid, s.tid, s.pc),
+    _lib.LINUX_STOP_BREAKPOINT: _breakpoint,
     _lib.LINUX_STOP_HARDWARE: _hardware,
     _lib.LINUX_STOP_STEP: lambda s, p: StepDone(s.pid, s.tid),
     _lib.LINUX_STOP_INTERRUPT: lambda s, p: Interrupted(s.pid, s.tid),

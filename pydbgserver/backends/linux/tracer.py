@@ -7,12 +7,15 @@ answered by a small agent on another machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pydbgserver import native
 from pydbgserver.arch.model import SyscallConvention
 from pydbgserver.errors import BadAddress, KernelError, NoSuchProcess, NoSuchThread, TargetRunning
 from pydbgserver.target.api import ResumeAction, RunOptions
+
+if TYPE_CHECKING:
+    from pydbgserver.target.agent_expr import BreakpointProgram
 
 ESRCH, EBUSY = 3, 16
 ERRNO_END = 4096
@@ -39,6 +42,8 @@ class RawStop(Protocol):
     pc: int
     value: int
     registers_size: int
+    failure: int
+    failed_at: int
 
 
 def open_tracer() -> int:
@@ -195,6 +200,28 @@ def insert_trap(pid: int, address: int, code: bytes, pc_adjust: int) -> None:
 def remove_trap(pid: int, address: int) -> bool:
     """True if there was one."""
     return bool(_process(_lib.linux_remove_trap(pid, address), pid))
+
+
+def set_registers(pid: int, registers: Sequence[tuple[int, int, int]]) -> None:
+    """(register set type, offset, bytes) of the registers that expressions name by number; 0 bytes: not to be had."""
+    _process(_lib.linux_set_registers(pid, list(registers), len(registers)), pid)
+
+
+def set_program(pid: int, address: int, hardware: bool, program: BreakpointProgram) -> None:
+    """Conditions and commands that have been checked; an empty program takes them away."""
+    codes = (*program.conditions, *program.commands)
+    counts = (len(program.conditions), len(program.commands))
+    lengths = [len(code) for code in codes]
+    result = _lib.linux_set_program(pid, address, hardware, b"".join(codes), lengths, *counts, program.persist)
+    _process(result, pid)
+
+
+def has_persistent(pid: int) -> bool:
+    """Whether a breakpoint of `pid` has commands that go on without a client."""
+    return _process(_lib.linux_persistent(pid), pid) > 0
+
+
+print_to = _lib.linux_print_to
 
 
 def lift_all(pid: int) -> None:

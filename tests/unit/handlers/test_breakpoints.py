@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pydbgserver.target.capabilities import HardwareDebug
-from pydbgserver.target.events import WatchKind
+from pydbgserver.target.capabilities import BreakpointPrograms, HardwareDebug
+from pydbgserver.target.events import ProcessExited, WatchKind
+from pydbgserver.testing.breakpoint_programs import SimBreakpointPrograms
 from pydbgserver.testing.capabilities import SimHardwareDebug
 from pydbgserver.testing.sim import SimProcess
 from tests.sim.conversation import PID, Conversation, gdb, lldb
@@ -59,7 +62,10 @@ def test_unknown_kinds_are_empty(packet: str) -> None:
     assert gdb().ask(packet) == ""
 
 
-@pytest.mark.parametrize("packet", ["Z0", "Z0,", "Z0,401000", "Z0,zz,1", "z2,404000", "Z0,401000,1;X3,220027"])
+MALFORMED = ["Z0", "Z0,", "Z0,401000", "Z0,zz,1", "z2,404000", "Z0,401000,1;X4,220027", "Z0,401000,1;Q"]
+
+
+@pytest.mark.parametrize("packet", MALFORMED)
 def test_malformed_is_an_error(packet: str) -> None:
     assert gdb().ask(packet).startswith("E")
 
@@ -75,3 +81,118 @@ def test_they_apply_to_the_selected_process() -> None:
     talk.ask("Z0,401010,1")
     assert talk.backend.live[100].breakpoints == set()
     assert talk.backend.live[200].breakpoints == {0x401010}
+
+
+# Conditions and commands.
+
+TRUE, FALSE = "X3,220127", "X3,220027"
+# print "hi\\n"
+GREETING = "Xd,220022003400000468690a0027"
+ZERO_DIVIDED = "X6,220122000527"
+
+
+def test_a_false_condition_is_passed_by() -> None:
+    talk = gdb()
+    talk.ask(f"Z0,401010,1;{FALSE}")
+    talk.ask(f"Z0,401020,1;{FALSE}{TRUE}")
+    talk.ask("Z0,401030,1")
+    assert talk.ask("vCont;c").startswith("T05")
+    assert talk.process.pc(PID) == 0x401020
+    talk.ask("vCont;c")
+    assert talk.process.pc(PID) == 0x401030
+
+
+def test_a_condition_sees_registers_and_memory() -> None:
+    talk = gdb()
+    # rip (number 16) == 0x401010 and the long at 0x404000 is 7
+    code = "2600102400401010132400404000192207130f27"
+    talk.ask(f"Z0,401010,1;X{len(code) // 2:x},{code}")
+    assert talk.raw("vCont;c") is None
+    talk.session.interrupt()
+    talk.poll()
+    talk.process.set_pc(PID, 0x401000)
+    talk.ask("M404000,4:07000000")
+    assert talk.ask("vCont;c").startswith("T05")
+    assert talk.process.pc(PID) == 0x401010
+
+
+def test_the_last_conditions_count() -> None:
+    talk = gdb()
+    talk.ask(f"Z0,401010,1;{FALSE}")
+    talk.ask("Z0,401010,1")
+    assert talk.ask("vCont;c").startswith("T05")
+    talk.process.set_pc(PID, 0x401000)
+    talk.ask(f"Z0,401010,1;{FALSE}")
+    talk.ask("z0,401010,1")
+    talk.ask("Z0,401010,1")
+    assert talk.ask("vCont;c").startswith("T05")
+
+
+def test_commands_print_and_nobody_is_told() -> None:
+    talk = gdb()
+    programs = talk.process.capability(BreakpointPrograms)
+    assert isinstance(programs, SimBreakpointPrograms)
+    talk.ask(f"Z0,401010,1;cmds:1,{GREETING}")
+    talk.ask(f"Z0,401011,1;{FALSE};cmds:0,{GREETING}")
+    assert programs.persistent()
+    assert talk.raw("vCont;c") is None
+    assert programs.printed == b"hi\n"
+    talk.session.interrupt()
+    talk.poll()
+    assert talk.ask("z0,401010,1") == "OK"
+    assert not programs.persistent()
+
+
+def test_detaching_leaves_persistent_commands_running() -> None:
+    talk = gdb()
+    talk.ask(f"Z0,401010,1;cmds:1,{GREETING}")
+    assert talk.ask("D;64") == "OK"
+    assert talk.backend.options.unattended
+    assert talk.process.ended == ""
+    talk.backend.happen(ProcessExited(PID, exit_code=0))
+    assert talk.poll() is None
+    assert not talk.session.running
+
+
+def test_detaching_ends_commands_that_do_not_persist() -> None:
+    talk = gdb()
+    process = talk.process
+    talk.ask(f"Z0,401010,1;cmds:0,{GREETING}")
+    assert talk.ask("D;64") == "OK"
+    assert process.ended == "detached"
+
+
+def test_a_condition_that_fails_stops_and_says_so() -> None:
+    talk = gdb()
+    talk.ask(f"Z0,401010,1;{FALSE}{ZERO_DIVIDED}")
+    assert talk.ask("vCont;c").startswith("T05")
+    (console,) = talk.session.outbox
+    assert bytes.fromhex(console[1:].decode()) == (
+        b"The condition or a command of the breakpoint at 0x401010 failed: division by zero at 4\n"
+    )
+
+
+def test_unsound_conditions_leave_nothing_behind() -> None:
+    talk = gdb()
+    assert talk.ask("Z0,401010,1;X2,0227").startswith("E.the condition of the breakpoint is no good: ")
+    assert talk.process.breakpoints == set()
+    talk.ask("Z0,401010,1")
+    assert talk.ask(f"Z1,401010,1;cmds:0,{TRUE[:-2]}").startswith("E")
+    assert used(talk) == []
+    assert talk.ask(f"Z0,0,1;{FALSE}").startswith("E")
+    assert talk.session.programmed == set()
+
+
+def test_a_target_without_an_evaluator() -> None:
+    talk = gdb(SimProcess(PID, without=[BreakpointPrograms]))
+    assert talk.ask(f"Z0,401010,1;{FALSE}").startswith("E.")
+    assert talk.ask("Z0,401010,1") == "OK"
+
+
+@given(options=st.from_regex(r"(X[0-9a-f]{0,2},[0-9a-f]{0,12}|;|cmds:|0,|1,){1,6}", fullmatch=True))
+def test_any_options_are_taken_or_refused(options: str) -> None:
+    talk = gdb()
+    reply = talk.ask(f"Z0,401010,1;{options}")
+    assert reply == "OK" or reply.startswith("E.")
+    assert talk.process.breakpoints == ({0x401010} if reply == "OK" else set())
+    assert talk.raw("vCont;c") is None or reply == "OK"
