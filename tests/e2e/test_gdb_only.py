@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.e2e.clients import GDB, ClientKind
 from tests.e2e.conftest import Debug, require_client
 from tests.e2e.servers import with_peers
 from tests.e2e.session import KILL, Step
+from tests.programs import line_of
 
 
 @pytest.fixture
@@ -106,3 +109,30 @@ def test_reverse_is_refused_in_words(debug: Debug, gdb: ClientKind) -> None:
         Step("continue", None, r"main"),
         *KILL,
     )
+
+
+def test_conditions_and_prints_in_the_server(debug: Debug, gdb: ClientKind) -> None:
+    """False conditions and prints cost no packet: gdb says itself where it has them evaluated."""
+    after = line_of("loop", "return total;")
+    session = debug.start(gdb, "loop", "30")
+    session.run(
+        Step("set breakpoint condition-evaluation target", None),
+        Step("set dprintf-style agent", None),
+        Step("break tick if i == 20", None, r"Breakpoint 1"),
+        Step(f'dprintf {after},"i is %d, total %d\\n", i, total', None, r"Dprintf 2"),
+        Step("continue", None, r"Breakpoint 1, tick \(i=20\)"),
+        Step("info breakpoints", None, r"stop only if i == 20 \(target evals\)"),
+        Step("condition 1 *(int *) 16 == i", None),
+        Step("continue", None, (r"cannot read memory at 0x10", r"tick \(i=21\)")),
+        Step("condition 1 i == 25 && $rsp != 0", None),
+        Step("hbreak tick if i == 23", None, r"breakpoint 3"),
+        Step("continue", None, r"Breakpoint 3, .*tick \(i=23\)"),
+        Step("continue", None, r"Breakpoint 1, .*tick \(i=25\)"),
+        *KILL,
+    )
+    if not with_peers():
+        assert session.server is not None
+        while session.server.read_available(0.2) and "i is 24, total 300" not in session.server.output:
+            pass
+        assert re.search(r"i is 0, total 0\s+i is 1, total 1\s+i is 2, total 3", session.server.output)
+        assert "i is 24, total 300" in session.server.output
