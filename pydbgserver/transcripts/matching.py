@@ -13,7 +13,7 @@ from typing import Any
 from pydbgserver.rsp.grammar import ThreadId
 from pydbgserver.transcripts.bindings import HALF, WORD, Bindings
 from pydbgserver.transcripts.decode import stop_fields
-from pydbgserver.transcripts.rules import EXACT, FORM, IGNORE, ITEMS, PLACES, WORDS, Rules
+from pydbgserver.transcripts.rules import EXACT, FEATURES, FORM, IGNORE, ITEMS, PLACES, WORDS, Rules
 from pydbgserver.transcripts.specs import packet_name, packets, stop_keys
 
 IDENTIFIED_BY = frozenset({"pid", "tid", "thread"})
@@ -51,7 +51,13 @@ class Matcher:
             return "not the same bytes"
         if _class(name, recorded) != _class(name, actual):
             return "another kind of reply"
-        compare = {ITEMS: self._items, WORDS: self._words, PLACES: self._places, FORM: self._form}
+        compare = {
+            ITEMS: self._items,
+            FEATURES: self._features,
+            WORDS: self._words,
+            PLACES: self._places,
+            FORM: self._form,
+        }
         return compare.get(treatment, self._fields)(name, recorded, actual)
 
     def _bind_equal(self, request: bytes | None, reply: bytes) -> None:
@@ -59,15 +65,16 @@ class Matcher:
         if reply[:1] == b"T" and _is_stop(reply):
             self._stop(reply, reply)
 
+    def _features(self, name: str, recorded: bytes, actual: bytes) -> str | None:
+        """What was there has to be there, with the same value; what is new besides is no difference."""
+        before, now = _items_of(recorded), _items_of(actual)
+        return f"missing: {_listed(before - now)}" if before - now else None
+
     def _items(self, name: str, recorded: bytes, actual: bytes) -> str | None:
-        before, now = (
-            {item for item in body.split(b";") if item and not item.startswith(b"PacketSize")}
-            for body in (recorded, actual)
-        )
+        before, now = _items_of(recorded), _items_of(actual)
         if before == now:
             return None
-        missing = b" ".join(sorted(before - now)).decode("latin-1")
-        new = b" ".join(sorted(now - before)).decode("latin-1")
+        missing, new = _listed(before - now), _listed(now - before)
         return "; ".join(words for words in (f"missing: {missing}" * bool(missing), f"new: {new}" * bool(new)) if words)
 
     def _form(self, name: str, recorded: bytes, actual: bytes) -> str | None:
@@ -178,6 +185,14 @@ class Matcher:
 
 def _is_stop(body: bytes) -> bool:
     return re.match(rb"[TSWX][0-9a-f]{1,2}", body) is not None
+
+
+def _items_of(body: bytes) -> set[bytes]:
+    return {item for item in body.split(b";") if item and not item.startswith(b"PacketSize")}
+
+
+def _listed(items: set[bytes]) -> str:
+    return b" ".join(sorted(items)).decode("latin-1")
 
 
 def _class(name: str, body: bytes) -> str:

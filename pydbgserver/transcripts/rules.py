@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pydbgserver.rsp.transcript import Transcript, TranscriptError
 from pydbgserver.transcripts.state import memory_read
 
-EXACT, ITEMS, WORDS, PLACES, FORM, IGNORE, FIELDS = "exact", "items", "words", "places", "form", "ignore", "fields"
+EXACT, ITEMS, FEATURES, WORDS = "exact", "items", "features", "words"
+PLACES, FORM, IGNORE, FIELDS = "places", "form", "ignore", "fields"
 
 TREATMENTS: Mapping[str, str] = {
-    # The features a server has, in whatever order; sizes are its own choice.
-    "qSupported": ITEMS,
+    # The features a server has, in whatever order; sizes are its own choice. A recorded client makes no use
+    # of what came later.
+    "qSupported": FEATURES,
     # Bytes of the target, in words of a pointer's size: addresses and stack protector values may differ.
     "m": WORDS, "x": WORDS, "g": WORDS, "p": WORDS,
     # Numbers and names of the machine.
@@ -34,7 +36,7 @@ TREATMENTS: Mapping[str, str] = {
 OUTPUT = "output"
 """Stands for the debuggee's output where a packet's name is expected; it is compared or ignored."""
 
-TREATMENT_NAMES = (EXACT, ITEMS, WORDS, PLACES, FORM, IGNORE, FIELDS)
+TREATMENT_NAMES = (EXACT, ITEMS, FEATURES, WORDS, PLACES, FORM, IGNORE, FIELDS)
 
 _PLACE = re.compile("memory ([0-9a-f]+)-([0-9a-f]+)")
 """In the place of a packet's name: every read of memory that touches these addresses."""

@@ -14,6 +14,10 @@ from pydbgserver.transcripts.rules import Rules
     [
         (b"qSupported", b"PacketSize=20;a+;b-", b"b-;a+;PacketSize=400", True),
         (b"qSupported", b"a+", b"a-", False),
+        (b"qSupported:b+", b"a+;size=10", b"a+;c+;size=10", True),
+        (b"qSupported:b+", b"a+;c+;size=10", b"a+;size=10", False),
+        (b"qSupported:b+", b"a+;size=10", b"a+;size=20;c+", False),
+        (b"qSupported", b"a+", b"", False),
         (b"m1000,8", b"0011223344556677", b"0011223344556677", True),
         (b"m1000,8", b"0111223344556677", b"0111223344556600", False),
         (b"m1000,8", b"0011223344556677", b"00112233", False),
@@ -61,6 +65,12 @@ def test_a_transcript_has_rules_of_its_own() -> None:
     assert matcher.differs(b"qHostInfo", b"one", b"two") is not None
     with pytest.raises(TranscriptError, match="f: 'match: qC maybe'"):
         Rules(Transcript("f", {"match": "qC maybe"}))
+
+
+def test_a_vanished_feature_is_named_and_a_new_one_is_not() -> None:
+    assert Matcher(Rules()).differs(b"qSupported", b"a+;b+", b"a+;c+") == "missing: b+"
+    strict = Matcher(Rules(Transcript("f", {"match": "qSupported items"})))
+    assert strict.differs(b"qSupported", b"a+;b+", b"a+;c+") == "missing: b+; new: c+"
 
 
 def test_exact_lets_nothing_through() -> None:
