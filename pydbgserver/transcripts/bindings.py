@@ -59,6 +59,8 @@ WITH_ADDRESSES = frozenset(
 
 WITH_DATA = frozenset({"P", "G", "M", "X"})
 
+_JSON_THREAD = re.compile(rb'("thread":)([0-9]+)')
+
 _ESCAPED = re.compile(rb"[#$}*]")
 
 
@@ -128,6 +130,8 @@ class Bindings:
         if name in WITH_IDS and any(key != value for key, value in self.ids.items()):
             start = len(name) if name != "vCont" else 5
             body = body[:start] + _HEX.sub(self._translate_id, b":" + body[start:])[1:]
+        if name == "jThreadExtendedInfo":
+            body = _JSON_THREAD.sub(self._translate_decimal, body)
         if name in WITH_ADDRESSES and any(self._moves.values()):
             start = 1 if len(name) == 1 else len(name)
             head, colon, data = body.partition(b":") if name in ("M", "X") else (body, b"", b"")
@@ -169,6 +173,10 @@ class Bindings:
         text = match[0]
         prefix = b"p" if text[:1] == b"p" else b""
         return prefix + one(match[1]) + (b"." + one(match[2]) if match[2] else b"")
+
+    def _translate_decimal(self, match: re.Match[bytes]) -> bytes:
+        value = int(match[2])
+        return match[1] + b"%d" % self.ids.get(value, value)
 
     def _translate_address(self, match: re.Match[bytes]) -> bytes:
         if match[0][:1] == b"p" or match[2]:

@@ -13,11 +13,14 @@ from typing import Any
 from pydbgserver.rsp.grammar import ThreadId
 from pydbgserver.transcripts.bindings import HALF, WORD, Bindings
 from pydbgserver.transcripts.decode import stop_fields
-from pydbgserver.transcripts.rules import EXACT, FEATURES, FORM, IGNORE, ITEMS, PLACES, WORDS, Rules
+from pydbgserver.transcripts.rules import EXACT, FEATURES, FORM, IGNORE, ITEMS, PLACES, THREADS, WORDS, Rules
 from pydbgserver.transcripts.specs import packet_name, packets, stop_keys
 
 IDENTIFIED_BY = frozenset({"pid", "tid", "thread"})
 NOT_COMPARED = frozenset({"content", "host", "size"})
+
+STOP_NOTIFICATION = b"Stop:"
+"""In non-stop mode stop replies come in notifications, too."""
 
 STOP_KEYS_IGNORED = frozenset({"core", "jstopinfo", "memory", "thread-pcs", "name", "threads", "description"})
 
@@ -41,6 +44,8 @@ class Matcher:
             return "not the same bytes"
         for text, now in self.bindings.texts:
             recorded = recorded.replace(text, now)
+        if recorded.startswith(STOP_NOTIFICATION) and actual.startswith(STOP_NOTIFICATION):
+            recorded, actual = recorded[len(STOP_NOTIFICATION) :], actual[len(STOP_NOTIFICATION) :]
         if recorded[:1] in (b"T", b"S", b"W", b"X") and actual[:1] in (b"T", b"S", b"W", b"X") and _is_stop(recorded):
             return self._stop(recorded, actual)
         name = packet_name(request) if request else ""
@@ -56,12 +61,14 @@ class Matcher:
             FEATURES: self._features,
             WORDS: self._words,
             PLACES: self._places,
+            THREADS: self._threads,
             FORM: self._form,
         }
         return compare.get(treatment, self._fields)(name, recorded, actual)
 
     def _bind_equal(self, request: bytes | None, reply: bytes) -> None:
         """Ids that are the same in both are bound, too."""
+        reply = reply.removeprefix(STOP_NOTIFICATION)
         if reply[:1] == b"T" and _is_stop(reply):
             self._stop(reply, reply)
 
@@ -89,6 +96,16 @@ class Matcher:
         for kind in before.keys() & now.keys():
             if int.from_bytes(kind, "little") in AT_ADDRESSES:
                 self.bindings.same_word(*(int.from_bytes(one[kind], "little") for one in (before, now)))
+        return None
+
+    def _threads(self, name: str, recorded: bytes, actual: bytes) -> str | None:
+        """A list of threads: those that are not known yet are bound, in its order, if it is as long as it was."""
+        before, now = (_THREAD.findall(body) for body in (recorded, actual))
+        if len(before) == len(now):
+            for was, one in zip(before, now, strict=True):
+                for digits, found in zip(was, one, strict=True):
+                    if digits and found and int(digits, 16) not in self.bindings.ids:
+                        self.bindings.same_id(int(digits, 16), int(found, 16))
         return None
 
     def _words(self, name: str, recorded: bytes, actual: bytes) -> str | None:
@@ -181,6 +198,9 @@ class Matcher:
             return len(found[0]) == len(found[1]) and all(map(self.bindings.same_id, *found))
         kind = stop_keys().get(key, {}).get("volatile", "")
         return kind in NOT_COMPARED or recorded == actual or kind == "address"
+
+
+_THREAD = re.compile(rb'<thread id="(?:p([0-9a-f]+)\.)?([0-9a-f]+)"')
 
 
 def _is_stop(body: bytes) -> bool:

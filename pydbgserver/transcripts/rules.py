@@ -12,7 +12,7 @@ from pydbgserver.rsp.transcript import Transcript, TranscriptError
 from pydbgserver.transcripts.state import memory_read
 
 EXACT, ITEMS, FEATURES, WORDS = "exact", "items", "features", "words"
-PLACES, FORM, IGNORE, FIELDS = "places", "form", "ignore", "fields"
+PLACES, THREADS, FORM, IGNORE, FIELDS = "places", "threads", "form", "ignore", "fields"
 
 TREATMENTS: Mapping[str, str] = {
     # The features a server has, in whatever order; sizes are its own choice. A recorded client makes no use
@@ -24,7 +24,9 @@ TREATMENTS: Mapping[str, str] = {
     "qHostInfo": FORM, "qProcessInfo": FORM, "qProcessInfoPID": FORM, "qfProcessInfo": FORM, "qsProcessInfo": FORM,
     # Where the kernel has put the program, its stack and its own library.
     "qXfer:auxv:read": PLACES,
-    "qXfer:threads:read": FORM, "qXfer:siginfo:read": FORM, "qXfer:exec-file:read": FORM,
+    # In non-stop mode gdb learns here which processes there are.
+    "qXfer:threads:read": THREADS,
+    "qXfer:siginfo:read": FORM, "qXfer:exec-file:read": FORM,
     "qXfer:libraries-svr4:read": FORM, "jThreadsInfo": FORM, "jModulesInfo": FORM, "jLoadedDynamicLibrariesInfos": FORM,
     "vFile:fstat": FORM, "vFile:stat": FORM, "vFile:lstat": FORM, "vFile:pread": FORM, "qMemoryRegionInfo": FORM,
     "qModuleInfo": FORM, "qGetWorkingDir": FORM, "qRcmd": FORM, "qThreadExtraInfo": FORM, "qFileLoadAddress": FORM,
@@ -36,7 +38,7 @@ TREATMENTS: Mapping[str, str] = {
 OUTPUT = "output"
 """Stands for the debuggee's output where a packet's name is expected; it is compared or ignored."""
 
-TREATMENT_NAMES = (EXACT, ITEMS, FEATURES, WORDS, PLACES, FORM, IGNORE, FIELDS)
+TREATMENT_NAMES = (EXACT, ITEMS, FEATURES, WORDS, PLACES, THREADS, FORM, IGNORE, FIELDS)
 
 _PLACE = re.compile("memory ([0-9a-f]+)-([0-9a-f]+)")
 """In the place of a packet's name: every read of memory that touches these addresses."""

@@ -32,6 +32,17 @@ REPEATABLE = {one.name for one in SCENARIOS if one.program == BARE} - NOT_REPEAT
 FILES = [path for path in sorted(CORPUS.glob("*-pydbgserver-*.rsp")) if path.stem.split("-", 2)[2] in REPEATABLE]
 
 
+# The machine's part is the same whichever release of a client asks: it is moved for those of today.
+CASES = [pytest.param(path, False, id=f"{path.stem}-fixed") for path in FILES] + [
+    pytest.param(path, True, id=f"{path.stem}-randomized") for path in FILES if path.stem.startswith(("gdb-", "lldb-"))
+]
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    return build(BARE)
+
+
 @contextmanager
 def target(transcript: Transcript, path: Path) -> Iterator[str]:
     """The end of the server's command line: the program, or the running process."""
@@ -57,11 +68,11 @@ def command_line(transcript: Transcript, randomized: bool) -> str:
     return f"--once {options} {'--attach' if attaching else ''} 127.0.0.1:0"
 
 
-@pytest.mark.parametrize("randomized", [False, True], ids=["fixed", "randomized"])
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_our_server_answers_as_recorded(path: Path, randomized: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("path", "randomized"), CASES)
+def test_our_server_answers_as_recorded(
+    path: Path, randomized: bool, program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     transcript = load(str(path))
-    program = build(BARE)
     for name in os.environ:
         monkeypatch.delenv(name)
     for name, value in ENVIRONMENT.items():

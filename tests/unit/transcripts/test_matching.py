@@ -32,6 +32,9 @@ from pydbgserver.transcripts.rules import Rules
         (b"vCont;c", b"T05thread:10;", b"T0bthread:10;", False),
         (b"vCont;c", b"T05thread:10;", b"W00", False),
         (b"vUnknown", b"one", b"two", False),
+        (b"vCont;c", b"Stop:T05swbreak:;thread:p10.10;", b"Stop:T05swbreak:;thread:p20.20;", True),
+        (b"vCont;c", b"Stop:T05swbreak:;thread:p10.10;", b"Stop:T05thread:p20.20;", False),
+        (b"vCont;c", b"Stop:W00;process:10", b"Stop:W01;process:20", False),
     ],
 )
 def test_replies(request_body: bytes, recorded: bytes, actual: bytes, same: bool) -> None:
@@ -44,9 +47,18 @@ def test_a_bound_thread_has_to_stay_the_same() -> None:
     assert matcher.differs(b"vCont;c", b"T05thread:p100.100;", b"T05thread:p200.201;") == "thread is another"
     assert matcher.bindings.translate(b"vCont;s:p100.100;c:p100.-1") == b"vCont;s:p200.200;c:p200.-1"
     assert matcher.bindings.translate(b"Hgp100.100") == b"Hgp200.200"
+    assert matcher.bindings.translate(b'jThreadExtendedInfo:{"thread":256}]') == b'jThreadExtendedInfo:{"thread":512}]'
     assert matcher.bindings.translate(b"vFile:open:" + b"/proc/256/maps".hex().encode() + b",0,0").endswith(
         b"/proc/512/maps".hex().encode() + b",0,0"
     )
+
+
+def test_a_list_of_threads_binds_its_threads() -> None:
+    matcher = Matcher(Rules())
+    recorded, actual = (b'l<threads>\n<thread id="p%d.%d" core="1"/>\n</threads>\n' % (one, one) for one in (100, 200))
+    assert matcher.differs(b"qXfer:threads:read::0,1000", recorded, actual) is None
+    assert matcher.bindings.translate(b"qAttached:100") == b"qAttached:200"
+    assert matcher.differs(b"vStopped", b"T05thread:p100.100;", b"T05thread:p201.201;") == "thread is another"
 
 
 def test_what_moved_together_stays_together() -> None:
