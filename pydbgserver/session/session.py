@@ -370,9 +370,10 @@ class Session:
     @property
     def reading(self) -> tuple[object, ...]:
         """What the replies to packets that only read depend on, beside the target: process and thread (may be ANY),
-        multiprocess ids, binary-upload, non-stop mode."""
-        dialect = self.dialect
-        return self._process, self._tid, dialect.multiprocess, dialect.binary_upload, self.non_stop
+        the CPU (exec may change it), multiprocess ids, binary-upload, non-stop mode."""
+        dialect, process = self.dialect, self._process
+        arch = process.arch if process is not None else None
+        return process, self._tid, arch, dialect.multiprocess, dialect.binary_upload, self.non_stop
 
     @property
     def selected_tid(self) -> int:

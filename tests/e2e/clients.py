@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pexpect
 
@@ -21,6 +22,7 @@ from tests.e2e.servers import WAIT
 
 # The cursor movements that lldb's line editor sends even to a dumb terminal.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+NOT_RUNNING = "error: Process is not running"
 
 GDB_SETTINGS = (
     "set pagination off",
@@ -151,14 +153,27 @@ class Client:
         of which it says nothing. Both send the same byte.
         """
         if self.kind is LLDB:
-            self._type("process interrupt")
-        else:
-            self.child.send("\x03")
+            return self._interrupt_when_running()
+        self.child.send("\x03")
         return self.wait_for_stop(self.kind.stopped)
+
+    def _interrupt_when_running(self) -> str:
+        """lldb says that it resumes before its event thread has set the process's public state, and until then
+        Process::Halt refuses (lldb/source/Target/Process.cpp)."""
+        deadline = time.monotonic() + WAIT
+        while time.monotonic() < deadline:
+            self._type("process interrupt")
+            before = self.wait_for(f"{NOT_RUNNING}|{self.kind.stopped}")
+            if self.child.after != NOT_RUNNING:
+                return self._to_the_prompt(before)
+            self.wait_for(self.kind.prompt)
+        self.fail("the process does not run")
 
     def wait_for_stop(self, how: str) -> str:
         """After `resume`: what was said from the regex `how` to the prompt after it."""
-        before = self.wait_for(how)
+        return self._to_the_prompt(self.wait_for(how))
+
+    def _to_the_prompt(self, before: str) -> str:
         said = before + str(self.child.after) + self.wait_for(self.kind.prompt)
         if self.kind is LLDB:
             self.command("script lldb.debugger.SetAsync(False)")
@@ -179,7 +194,7 @@ class Client:
             self.fail(f"{type(error).__name__} while waiting for {pattern!r}")
         return CONTROL.sub("", str(self.child.before))
 
-    def fail(self, why: str) -> None:
+    def fail(self, why: str) -> NoReturn:
         raise AssertionError(f"{self.kind.name}: {why}\n--- transcript\n{self.shown()}\n{self._context()}")
 
     def shown(self) -> str:

@@ -17,6 +17,7 @@ from pydbgserver.session.session import Session
 from pydbgserver.target.registers import write_register
 from pydbgserver.testing.client import frame
 from tests.live.debuggee import STEP, Debuggee, Debuggees
+from tests.programs import Programs
 
 CLIENTS = {
     "gdb": b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+;xmlRegisters=i386",
@@ -99,3 +100,13 @@ def test_another_thread_cannot_be_read_while_it_runs(reader: tuple[Reader, Debug
     assert read.directly(b"g") is None
     target.interrupt()
     assert read.directly(b"g") == read.session.dispatch(b"g")
+
+
+def test_a_program_for_another_cpu_is_read_in_another_form(debuggees: Debuggees, narrow_programs: Programs) -> None:
+    target = debuggees.launch("exec", str(narrow_programs("loop-32")), "1", stdin="/dev/null")
+    session = Session(target.backend)
+    session.dispatch(b"?")
+    before, registers = session.reading, session.dispatch(b"g")
+    target.run()
+    assert registers is not None and target.process.arch.block_size * 2 < len(registers)
+    assert session.reading != before
