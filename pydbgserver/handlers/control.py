@@ -7,6 +7,7 @@ from pydbgserver.rsp.grammar import ALL, ANY, ThreadId
 from pydbgserver.rsp.registry import REGISTRY, packet
 from pydbgserver.session import features
 from pydbgserver.session.session import Session
+from pydbgserver.target.capabilities import CoreFiles
 
 
 @packet("qSupported", "[':' offered:text] [';' more:text]")
@@ -28,7 +29,12 @@ def supported(session: Session, offered: str | None, more: str | None) -> str:
     if plain_registers is not options.plain_registers:
         options.plain_registers = plain_registers
         session.apply_options()
-    return features.advertise(dialect, items, REGISTRY.features())
+    of_packets = REGISTRY.features()
+    process = session.selected_process
+    if process is not None and process.capability(CoreFiles) is None:
+        # lldb asks the server for a core if that is offered, and takes no refusal (ProcessGDBRemote::SaveCore).
+        of_packets = tuple(feature for feature in of_packets if feature != "qSaveCore+")
+    return features.advertise(dialect, items, of_packets)
 
 
 @packet("QStartNoAckMode", features=["QStartNoAckMode+"])

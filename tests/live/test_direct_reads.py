@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -48,8 +50,13 @@ class Reader:
 
 
 @pytest.fixture(params=CLIENTS)
-def reader(request: pytest.FixtureRequest, debuggees: Debuggees) -> Iterator[tuple[Reader, Debuggee]]:
-    target = debuggees.launch("memory", stdin="/dev/null")
+def reader(
+    request: pytest.FixtureRequest, debuggees: Debuggees, tmp_path: Path
+) -> Iterator[tuple[Reader, Debuggee]]:
+    silent = tmp_path / "silent"  # without an end: the program that runs on waits in its read
+    os.mkfifo(silent)
+    held = os.open(silent, os.O_RDWR)
+    target = debuggees.launch("memory", stdin=str(silent))
     target.plant("mapped")
     target.run()
     session = Session(target.backend)
@@ -59,6 +66,7 @@ def reader(request: pytest.FixtureRequest, debuggees: Debuggees) -> Iterator[tup
     with closing(ours), closing(theirs):
         theirs.settimeout(5)
         yield Reader(session, Conversation(Wire(ours.fileno()), rle=False, wait_us=1000, most=4), theirs), target
+    os.close(held)
 
 
 def test_each_read_is_answered_as_by_the_session(reader: tuple[Reader, Debuggee]) -> None:
