@@ -240,11 +240,11 @@ static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int6
         int64_t spent = budget_us > 0 ? now_us() - start : 0;
         if (spent >= budget_us)
             return false;
-        if (tracer.running <= FEW && spin_us) {
-            sleep_for_few();
-        } else if (spins_on(&spinning, spent, spin_us)) {
+        if (spins_on(&spinning, spent, spin_us)) {
             sched_yield();
             collect_running();
+        } else if (tracer.running <= FEW) {
+            sleep_for_few();
         } else {
             sleep_for_child(unblocked, budget_us - spent);
             collect_any();
