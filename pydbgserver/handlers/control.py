@@ -7,7 +7,15 @@ from pydbgserver.rsp.grammar import ALL, ANY, ThreadId
 from pydbgserver.rsp.registry import REGISTRY, packet
 from pydbgserver.session import features
 from pydbgserver.session.session import Session
-from pydbgserver.target.capabilities import CoreFiles
+from pydbgserver.target.capabilities import BreakpointPrograms, CoreFiles
+
+NEEDED: dict[str, type[object]] = {
+    "qSaveCore+": CoreFiles,
+    "ConditionalBreakpoints+": BreakpointPrograms,
+    "BreakpointCommands+": BreakpointPrograms,
+}
+"""What a target must be able to do for a feature to be offered: clients that were told of it take no refusal (lldb's
+ProcessGDBRemote::SaveCore; gdb, which then sends its conditions instead of evaluating them)."""
 
 
 @packet("qSupported", "[':' offered:text] [';' more:text]")
@@ -31,9 +39,9 @@ def supported(session: Session, offered: str | None, more: str | None) -> str:
         session.apply_options()
     of_packets = REGISTRY.features()
     process = session.selected_process
-    if process is not None and process.capability(CoreFiles) is None:
-        # lldb asks the server for a core if that is offered, and takes no refusal (ProcessGDBRemote::SaveCore).
-        of_packets = tuple(feature for feature in of_packets if feature != "qSaveCore+")
+    if process is not None:
+        lacking = {name for name, kind in NEEDED.items() if process.capability(kind) is None}
+        of_packets = tuple(feature for feature in of_packets if feature not in lacking)
     return features.advertise(dialect, items, of_packets)
 
 
