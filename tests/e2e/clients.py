@@ -22,7 +22,7 @@ from tests.e2e.servers import WAIT
 
 # The cursor movements that lldb's line editor sends even to a dumb terminal.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
-NOT_RUNNING = "error: Process is not running"
+NOT_RUNNING = r"error: (?:Failed to halt process: )?Process is not running"
 
 GDB_SETTINGS = (
     "set pagination off",
@@ -164,7 +164,7 @@ class Client:
         while time.monotonic() < deadline:
             self._type("process interrupt")
             before = self.wait_for(f"{NOT_RUNNING}|{self.kind.stopped}")
-            if self.child.after != NOT_RUNNING:
+            if not re.match(NOT_RUNNING, str(self.child.after)):
                 return self._to_the_prompt(before)
             self.wait_for(self.kind.prompt)
         self.fail("the process does not run")
