@@ -30,14 +30,23 @@ class Proxy:
             await self._pump(self._server, self._client, self._from_server, nursery.cancel_scope)
 
     async def _pump(self, source: Wire, sink: Wire, tap: Tap, whole: trio.CancelScope) -> None:
-        gone = Mark.SERVER_GONE if tap is self._from_server else Mark.CLIENT_GONE
-        with suppress(OSError):
-            while (data := await _receive(source)) != b"":
-                self._record(tap, data)
-                await _send(sink, data)
+        gone = await self._pass_on(source, sink, tap)
         if not whole.cancel_called:
             self._recorder.mark(gone)
         whole.cancel()
+
+    async def _pass_on(self, source: Wire, sink: Wire, tap: Tap) -> Mark:
+        """Until one of the two has gone, and which: the one that nothing comes from, or that takes nothing more."""
+        gone, other = Mark.CLIENT_GONE, Mark.SERVER_GONE
+        if tap is self._from_server:
+            gone, other = other, gone
+        while data := await _receive(source):
+            self._record(tap, data)
+            try:
+                await _send(sink, data)
+            except OSError:
+                return other
+        return gone
 
     def _record(self, tap: Tap, data: bytes) -> None:
         recorder = self._recorder
@@ -55,9 +64,12 @@ class Proxy:
 
 
 async def _receive(wire: Wire) -> bytes:
-    while (data := wire.receive()) is None:
-        await trio.lowlevel.wait_readable(wire.read_descriptor)
-    return data
+    """What has come; nothing when the other side has gone, in order or with a reset."""
+    with suppress(OSError):
+        while (data := wire.receive()) is None:
+            await trio.lowlevel.wait_readable(wire.read_descriptor)
+        return data
+    return b""
 
 
 async def _send(wire: Wire, data: bytes) -> None:
