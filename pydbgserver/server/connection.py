@@ -231,9 +231,7 @@ class Connection:
         if not self._converses and framing.no_ack and self._identified and not logs.packets.enabled:
             self._converses = True
             with suppress(OSError):  # Not over a pipe or a terminal.
-                self._conversation = Conversation(
-                    self._wire, rle=framing.rle, wait_us=WAIT_US, most=TURNS_WITHOUT_TRIO
-                )
+                self._conversation = Conversation(self._wire, rle=framing.rle, wait_us=WAIT_US, most=TURNS_WITHOUT_TRIO)
 
     def _identify(self) -> None:
         """What the framing does differently for each client, once it is known which one it is."""

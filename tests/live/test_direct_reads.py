@@ -50,9 +50,7 @@ class Reader:
 
 
 @pytest.fixture(params=CLIENTS)
-def reader(
-    request: pytest.FixtureRequest, debuggees: Debuggees, tmp_path: Path
-) -> Iterator[tuple[Reader, Debuggee]]:
+def reader(request: pytest.FixtureRequest, debuggees: Debuggees, tmp_path: Path) -> Iterator[tuple[Reader, Debuggee]]:
     silent = tmp_path / "silent"  # without an end: the program that runs on waits in its read
     os.mkfifo(silent)
     held = os.open(silent, os.O_RDWR)
