@@ -41,16 +41,26 @@ def reset_environment(session: Session) -> None:
     session.launch_settings.variables.clear()
 
 
+def _with_home(path: str) -> str:
+    """`path` with a leading ``~`` or ``~user`` as a shell of this machine takes it. gdb sends the words of `set cwd`
+    as they were typed: gdbserver expands them, too (gdb/nat/fork-inferior.c)."""
+    try:
+        return os.path.expanduser(path)
+    except ValueError:  # A NUL in the user's name.
+        return path
+
+
 @packet("QSetWorkingDir", "':' [path:hextext]", features=["QSetWorkingDir+"])
 def set_working_directory(session: Session, path: str | None) -> None:
     """Without a path: the server's own again. A platform's client moves its whole session there: what it launches,
     its shell commands and its relative paths begin in that place."""
+    path = _with_home(path) if path else None
     if session.platform is not None and path:
         try:
             os.chdir(path)
         except (OSError, ValueError) as error:
             raise DebugError(f"{path}: {error}", getattr(error, "errno", None) or errno.EINVAL) from error
-    session.launch_settings.working_directory = path or None
+    session.launch_settings.working_directory = path
 
 
 @packet("QDisableRandomization", "':' value:dec", features=["QDisableRandomization+"])

@@ -26,6 +26,30 @@ def test_gdb_runs_a_program() -> None:
     assert not spec.pty
 
 
+@pytest.mark.parametrize(
+    ("asked", "directory"),
+    [
+        ("~", "/home/a"),
+        ("~/", "/home/a/"),
+        ("~/b", "/home/a/b"),
+        ("b/~", "b/~"),
+        ("~nobody-at-all/b", "~nobody-at-all/b"),
+    ],
+)
+def test_the_servers_home_as_working_directory(asked: str, directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/a")
+    talk = Conversation(before=[GDB13, "!"])
+    assert talk.ask(f"QSetWorkingDir:{asked.encode().hex()}") == "OK"
+    talk.ask(f"vRun;{PROG}")
+    assert talk.backend.launched[0].working_directory == directory
+
+
+def test_a_home_that_no_user_can_have_is_no_error_of_the_server() -> None:
+    talk = Conversation(before=[GDB13, "!"])
+    assert talk.ask("QSetWorkingDir:7e610062") == "OK"
+    assert talk.ask("?") == "W00"
+
+
 def test_lldb_runs_a_program() -> None:
     talk = Conversation(before=["QStartNoAckMode", LLDB19, "QThreadSuffixSupported"])
     for packet in ("QSetSTDOUT:2f646576", "QSetDisableASLR:1", "QLaunchArch:x86_64", "QEnvironment:A=b=c"):
