@@ -1,6 +1,7 @@
 """gdb's own test suite, run against this server and against gdbserver, compared test by test.
 
-Needs Debian's packages gdb, gdbserver, dejagnu, gcc and g++. The sources, outside this repository:
+Needs Debian's packages gdb, gdbserver, dejagnu, gcc and g++; gcc-multilib and g++-multilib
+for the board with -m32. The sources, outside this repository:
 
   apt-get source gdb        (with a deb-src line in apt's sources; tar xf gdb_13.1.orig.tar.xz is enough)
 
@@ -24,7 +25,10 @@ from suites_page import replace_section
 
 ROOT = Path(__file__).resolve().parents[1]
 OURS, PEER = "ours", "gdbserver"
-BOARDS = ("native-extended-gdbserver", "native-gdbserver", "native-stdio-gdbserver")
+BOARDS = (
+    "native-extended-gdbserver", "native-gdbserver", "native-stdio-gdbserver", "native-extended-gdbserver/-m32",
+)  # fmt: skip
+"""As dejagnu names them: after a slash, what the compiler gets besides."""
 CHUNK_FILES = 8
 CHUNK_SECONDS = 3600
 
@@ -78,7 +82,7 @@ def files_of(sources: Path, part: str) -> list[str]:
 def run(sources: Path, work: Path, server: str, board: str, files: Sequence[str]) -> dict[str, Results]:
     """Run some files; gives the results by file. What the suite wrote stays below `work`."""
     # Some names of tests depend on the length of paths: that of both servers is the same.
-    folder = work / f"{server[:4]}-{board}-{files[0].removesuffix('.exp').replace('/', '-')}"
+    folder = work / f"{server[:4]}-{board.replace('/', '')}-{files[0].removesuffix('.exp').replace('/', '-')}"
     for name in ("outputs", "cache", "lib", *{file.split("/")[0] for file in files}):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "site.exp").write_text(_site(sources / "gdb" / "testsuite"), encoding="utf-8")
@@ -202,7 +206,7 @@ def chunks(files: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def run_parts(options: argparse.Namespace, work: Path, board: str) -> Stored:
     """Run what the options say on one board; gives all its results, older ones too."""
-    path = work / f"results-{board}.json"
+    path = work / f"results-{board.replace('/', '')}.json"
     stored: Stored = json.loads(path.read_text()) if path.exists() else {}
     wanted = list(dict.fromkeys(file for part in options.part or () for file in files_of(options.sources, part)))
     for server in options.server or (PEER, OURS):
