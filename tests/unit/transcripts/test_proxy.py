@@ -29,7 +29,7 @@ async def test_the_one_that_takes_nothing_more_has_gone(taking_nothing: str, gon
         recorder = Recorder(str(path), {})
         links = [Link(one.fileno(), one.fileno(), "", owner=one) for one in (proxy_to_client, proxy_to_server)]
         with trio.fail_after(LONGEST_S):
-            await Proxy(*links, recorder).run()
+            await Proxy(links[0], links[1], recorder).run()
         recorder.close()
         for link in links:
             link.close()
