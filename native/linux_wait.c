@@ -213,11 +213,14 @@ static bool spins_on(struct spinning *spinning, int64_t now, int64_t spin_us) {
     return spins;
 }
 
-/* Collects until everything has stopped or the time is over. */
+/* Collects until everything has stopped or the time is over. Who runs is asked by id; the wake-up that led here may have
+ * been for one that no longer counts as running (its death has to be fetched, or another's execve waits for ever), so
+ * that everybody is heard once before the caller waits for the next. */
 static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int64_t spin_us) {
     int64_t start = budget_us > 0 ? now_us() : 0;
     struct spinning spinning = {tracer.statuses, 0, -1};
-    if (budget_us <= 0)
+    bool heard_all = budget_us <= 0;
+    if (heard_all)
         collect_any();
     for (;;) {
         if (tracer.stopping && stop_complete() && !have_events())
@@ -238,9 +241,12 @@ static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int6
                 return none_resumed();
         }
         int64_t spent = budget_us > 0 ? now_us() - start : 0;
-        if (spent >= budget_us)
+        if (spent >= budget_us && heard_all)
             return false;
-        if (spins_on(&spinning, spent, spin_us)) {
+        if (spent >= budget_us) {
+            heard_all = true;
+            collect_any();
+        } else if (spins_on(&spinning, spent, spin_us)) {
             sched_yield();
             collect_running();
         } else if (tracer.running <= FEW) {

@@ -12,15 +12,12 @@ from tests.e2e.clients import LLDB, ClientKind
 from tests.e2e.conftest import Debug, require_client
 from tests.e2e.servers import WAIT, with_peers
 from tests.e2e.session import KILL, Step
+from tests.live.debuggee import settles_in
 
 
 @pytest.fixture
 def lldb() -> ClientKind:
     return require_client(LLDB.name)
-
-
-def state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_detaching_can_leave_the_program_stopped(debug: Debug, lldb: ClientKind) -> None:
@@ -30,7 +27,7 @@ def test_detaching_can_leave_the_program_stopped(debug: Debug, lldb: ClientKind)
     session = debug.attach(lldb, "ungrouped", target.pid)
     session.run(Step(None, "process detach --keep-stopped true", r"detached", not_sees="error"))
     assert "TracerPid:\t0\n" in Path(f"/proc/{target.pid}/status").read_text()
-    assert state_of(target.pid) == "T"
+    assert settles_in(target.pid, "T")
     os.kill(target.pid, signal.SIGCONT)
     os.kill(target.pid, signal.SIGTERM)
     assert target.wait(WAIT) == -signal.SIGTERM
