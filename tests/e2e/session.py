@@ -38,8 +38,8 @@ class Step:
         return [*as_list(self.sees), *as_list(self.gdb_sees if client == "gdb" else self.lldb_sees)]
 
 
-# lldb's public state is set when its event thread takes the exit from a queue, which may be after the prompt of `process
-# kill` (Process::SetExitStatus, Process::ProcessEventData::DoOnRemoval).
+# lldb's public state is set when its event thread takes the exit from a queue, which may be after the prompt of
+# `process kill` (Process::SetExitStatus, Process::ProcessEventData::DoOnRemoval).
 KILL = (
     Step("kill", "process kill", gdb_sees=r"killed"),
     Step(
