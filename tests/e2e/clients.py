@@ -22,6 +22,9 @@ from tests.e2e.servers import WAIT
 
 # The cursor movements that lldb's line editor sends even to a dumb terminal.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+# What another thread of lldb says comes between the keys of a line that is being typed; what there was of the line is
+# shown once more after it, with a space and a movement back onto it (Editline::PrintAsync).
+SHOWN_AGAIN = r"(?: ?\x1b\[[0-9;?]*[A-Za-z])*"
 NOT_RUNNING = r"error: (?:Failed to halt process: )?Process is not running"
 
 GDB_SETTINGS = (
@@ -141,10 +144,11 @@ class Client:
         self.wait_for(self.kind.resumed)
 
     def _type(self, line: str) -> None:
-        """lldb's line editor echoes the line: what stands before that was said late, by an earlier command."""
+        """lldb's line editor echoes the line: what stands before that was said late, by an earlier command. The line
+        has been taken when its end follows; until then it may be shown again, after a prompt that is none."""
         self.child.sendline(line)
         if self.kind is LLDB:
-            self.wait_for(re.escape(line))
+            self.wait_for("".join(re.escape(key) + SHOWN_AGAIN for key in line) + r"\s*\n")
 
     def interrupt(self) -> str:
         """Ctrl-C; what was said until the prompt after the stop.

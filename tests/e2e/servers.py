@@ -58,6 +58,8 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     output: str = ""
+    stays: bool = False
+    """It does not end with the first client, or not before it: at the end of a test it is told to."""
 
     def read_available(self, timeout: float = 0.0) -> bool:
         """Add what has come to `output`; False when nothing came within `timeout` seconds or it has ended."""
@@ -79,6 +81,8 @@ class Server:
     def close(self) -> None:
         """End the server and every process that it started."""
         leftovers = descendants(self.process.pid)
+        if self.stays:
+            self.process.terminate()
         if not ended_within(self.process, 3.0):
             self.process.kill()
             self.process.wait(WAIT)
@@ -108,7 +112,7 @@ def start_server(
     chosen = list(command or server_command(style))
     if style == "gdb":
         what = ["--attach", "127.0.0.1:0", str(attach)] if attach else ["127.0.0.1:0", *map(str, program)]
-        return _port_on_stderr([*chosen, *(["--once"] if once else []), *options, *what])
+        return _port_on_stderr([*chosen, *(["--once"] if once else []), *options, *what], stays=not once)
     what = ["--attach", str(attach)] if attach else ["--", *map(str, program)] if program else []
     return _port_through_pipe([*chosen, "127.0.0.1:0", *options], what)
 
@@ -122,18 +126,18 @@ def start_platform(
     """
     what = ["--", *map(str, program)] if program else []
     command = [*through, sys.executable, "-m", "pydbgserver", "platform", "--server", "--listen", listen]
-    return _port_on_stderr([*command, *options, *what])
+    return _port_on_stderr([*command, *options, *what], stays=True)
 
 
 def start_by(command: Sequence[str]) -> Server:
     """Start whatever says the port that it listens on, in gdbserver's words. Raises NotStarted."""
-    return _port_on_stderr(command)
+    return _port_on_stderr(command, stays=True)
 
 
 def start_listening_file(command: Sequence[str], path: Path) -> Server:
     """Start a platform server by `command`, whose last option is the one that `path` is the value of: the file that
     gets the port. Raises NotStarted."""
-    server = Server(_spawn([*command, str(path)]), 0)
+    server = Server(_spawn([*command, str(path)]), 0, stays=True)
     deadline = time.monotonic() + WAIT
     while not (path.exists() and path.read_text().strip("\0\n")):
         if time.monotonic() > deadline or server.process.poll() is not None:
@@ -145,8 +149,8 @@ def start_listening_file(command: Sequence[str], path: Path) -> Server:
     return server
 
 
-def _port_on_stderr(command: Sequence[str]) -> Server:
-    server = Server(_spawn(command), 0)
+def _port_on_stderr(command: Sequence[str], *, stays: bool = False) -> Server:
+    server = Server(_spawn(command), 0, stays=stays)
     deadline = time.monotonic() + WAIT
     while (said := re.search(r"Listening on port (\d+)", server.output)) is None:
         if not server.read_available(max(0.0, deadline - time.monotonic())):
