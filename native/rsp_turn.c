@@ -57,6 +57,19 @@ static int64_t send_reply(rsp_conversation *conversation, const uint8_t *body, i
     return STATUS(RSP_TURN_NOT_SENT);
 }
 
+/* The reply's length, or -1: this packet is for somebody else, as is one that cannot be written down here. */
+static int64_t answer(rsp_conversation *conversation, const uint8_t *packet, int64_t length)
+{
+    rsp_journal *journal = conversation->journal;
+    int writes = journal && journal->text;
+    int64_t when = writes ? rsp_clock() : 0;
+    uint8_t *reply = conversation->reply;
+    int64_t size = rsp_answer(&conversation->reads, packet, length, reply, conversation->capacity);
+    if (size >= 0 && writes && rsp_journal_exchange(journal, when, packet, length, reply, size) < 0)
+        return -1;
+    return size;
+}
+
 int64_t rsp_turn(rsp_conversation *conversation, const uint8_t *body, int64_t length)
 {
     for (int64_t left = conversation->most;; left--) {
@@ -70,9 +83,7 @@ int64_t rsp_turn(rsp_conversation *conversation, const uint8_t *body, int64_t le
         conversation->count = got;
         if (packet < 0)
             return STATUS(RSP_TURN_OTHER);
-        length = left ? rsp_answer(&conversation->reads, conversation->incoming + 1, packet, conversation->reply,
-                                   conversation->capacity)
-                      : -1;
+        length = left ? answer(conversation, conversation->incoming + 1, packet) : -1;
         if (length < 0)
             return packet;
         body = conversation->reply;

@@ -49,9 +49,40 @@ typedef struct {
 /* The body of the reply to `m`, `x`, `g` or `qC`: its length, or -1: this packet is for somebody else. */
 int64_t rsp_answer(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity);
 
+/* A transcript that is being written: `text` is its file in memory, of `capacity` bytes, the first `end` of which are
+ * written; NULL: nothing more is written down. Times count from `start`, in nanoseconds of `rsp_clock`. Bodies of more
+ * than `longest` bytes are named instead. */
+typedef struct {
+    uint8_t *text;
+    int64_t capacity;
+    int64_t end;
+    int64_t start;
+    int64_t longest;
+} rsp_journal;
+
+/* CLOCK_MONOTONIC. */
+int64_t rsp_clock(void);
+
+/* What the body is on a line of a transcript, in printable ASCII; `out` has room for 4 * length bytes. Gives the
+ * text's length. */
+int64_t rsp_escape_line(const uint8_t *body, int64_t length, uint8_t *out);
+
+/* What a line has at most beside the text of its body: time, mark, newline. */
+enum { RSP_LINE_OVERHEAD = 32 };
+
+/* Append a line: the time, the mark (at most 4 letters) and the escaped body, or, if the body is `named`, '@' and
+ * what is given as it is: its name in the side file. 0, or -ENOSPC without room for 4 * length + RSP_LINE_OVERHEAD bytes. */
+int rsp_journal_line(rsp_journal *journal, const char *mark, const uint8_t *body, int64_t length, int named);
+
+/* Append a packet that came at `when` and its reply. 0; -ENOSPC; -EINVAL for what is named or has a mark of its own.
+ * Nothing is written then. */
+int rsp_journal_exchange(rsp_journal *journal, int64_t when, const uint8_t *packet, int64_t packet_length,
+                         const uint8_t *reply, int64_t reply_length);
+
 /* Both ends of a conversation over one socket, without acknowledgements, and its buffers. A reply is at most
  * `capacity` bytes; `out` has room for its frame. `wait_us`: how long to wait for the next packet. `answered` counts
- * the packets that `rsp_turn` has answered by itself, at most `most` in a call. */
+ * the packets that `rsp_turn` has answered by itself, at most `most` in a call, and written into `journal`, if there is
+ * one, before it sent the reply. */
 typedef struct {
     int descriptor;
     int flags;
@@ -64,6 +95,7 @@ typedef struct {
     uint8_t *incoming;
     int64_t incoming_capacity;
     rsp_reads reads;
+    rsp_journal *journal;
     int64_t answered;
     int64_t count;
     int64_t framed;

@@ -290,6 +290,91 @@ static void test_turns(void)
     free(scratch);
 }
 
+static void test_lines(void)
+{
+    static const uint8_t body[] = "@\\\n\r\t\x7f\xff$ ";
+    static const char text[] = "\\x40\\\\\\n\\r\\t\\x7f\\xff$\\x20";
+    uint8_t *in = exact(body, sizeof body - 1), *out = malloc(4 * (sizeof body - 1));
+    assert(rsp_escape_line(in, 0, out) == 0);
+    assert(rsp_escape_line(in, sizeof body - 1, out) == sizeof text - 1 && !memcmp(out, text, sizeof text - 1));
+    for (int64_t length = 1; length < 200; length++) {
+        uint8_t *bytes = malloc((size_t)length), *room = malloc((size_t)(4 * length));
+        fill(bytes, length);
+        bytes[next_random() % length] = (uint8_t)next_random();
+        int64_t size = rsp_escape_line(bytes, length, room);
+        for (int64_t i = 0; i < size; i++)
+            assert(room[i] >= ' ' && room[i] <= '~');
+        free(bytes);
+        free(room);
+    }
+    free(in);
+    free(out);
+}
+
+/* The room is exactly what a line may need, and one byte less is refused. */
+static void test_journal(void)
+{
+    uint8_t worst[9], *room = malloc(RSP_LINE_OVERHEAD + 4 * sizeof worst);
+    memset(worst, 0xff, sizeof worst);
+    /* More seconds than a transcript's nine digits. */
+    rsp_journal journal = {.text = room, .capacity = RSP_LINE_OVERHEAD + 4 * sizeof worst,
+                           .start = rsp_clock() - 9999999999999999999ull / 10, .longest = 9};
+    journal.capacity--;
+    assert(rsp_journal_line(&journal, "mark", worst, sizeof worst, 0) == -ENOSPC && journal.end == 0);
+    journal.capacity++;
+    assert(rsp_journal_line(&journal, "mark", worst, sizeof worst, 0) == 0);
+    assert(journal.end > 0 && journal.end <= journal.capacity && room[journal.end - 1] == '\n');
+    assert(rsp_journal_line(&journal, "->", worst, 1, 0) == -ENOSPC);
+    journal.text = NULL;
+    assert(rsp_journal_line(&journal, "->", NULL, 0, 0) == -ENOSPC);
+    free(room);
+}
+
+static void test_exchanges(void)
+{
+    enum { ROOM = 2 * RSP_LINE_OVERHEAD + 4 * 5 };
+    uint8_t *room = malloc(ROOM);
+    rsp_journal journal = {.text = room, .capacity = ROOM, .start = rsp_clock(), .longest = 3};
+    const uint8_t *packet = (const uint8_t *)"qC", *reply = (const uint8_t *)"QC1";
+    assert(rsp_journal_exchange(&journal, journal.start, packet, 2, (const uint8_t *)"OK", 2) == -EINVAL);
+    assert(rsp_journal_exchange(&journal, journal.start, (const uint8_t *)"I00", 3, reply, 3) == -EINVAL);
+    assert(rsp_journal_exchange(&journal, journal.start, packet, 2, (const uint8_t *)"long", 4) == -EINVAL);
+    assert(rsp_journal_exchange(&journal, journal.start, packet, 2, reply, 0) == -EINVAL);
+    journal.capacity--;
+    assert(rsp_journal_exchange(&journal, journal.start, packet, 2, reply, 3) == -ENOSPC && journal.end == 0);
+    journal.capacity++;
+    assert(rsp_journal_exchange(&journal, journal.start + 2999, packet, 2, reply, 3) == 0);
+    assert(!memcmp(room, "0.000002 <- qC\n", 15) && !memcmp(room + journal.end - 8, " -> QC1\n", 8));
+    free(room);
+}
+
+/* What a turn answers is written down; what cannot be is handed over and not answered. */
+static void test_recorded_turns(void)
+{
+    int pair[2];
+    uint8_t *scratch = malloc(GENERAL + XSTATE + BLOCK_SIZE), reply[64], out[132], incoming[64], room[128];
+    assert(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    rsp_journal journal = {.text = room, .capacity = sizeof room, .start = rsp_clock(), .longest = 64};
+    rsp_conversation talk = {.descriptor = pair[0], .wait_us = 1000, .most = 4, .reply = reply, .capacity = sizeof reply,
+                             .out = out, .out_capacity = sizeof out, .incoming = incoming,
+                             .incoming_capacity = sizeof incoming, .reads = reads_of(scratch), .journal = &journal};
+    assert(rsp_converse(&talk) == 0);
+    say(pair[1], "$qC#b4");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == -1 - RSP_TURN_SILENCE);
+    assert(talk.answered == 1 && hears(pair[1], "$OK#9a$QC8#cc"));
+    int64_t end = journal.end;
+    assert(end > 0 && !memcmp(room + end - 8, " -> QC8\n", 8));
+    journal.capacity = end + 1;
+    say(pair[1], "$qC#b4");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == 2 && talk.answered == 1 && journal.end == end);
+    journal.text = NULL; /* The recording has ended: the session goes on. */
+    say(pair[1], "$qC#b4");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == -1 - RSP_TURN_SILENCE && talk.answered == 2);
+    close(pair[0]);
+    close(pair[1]);
+    free(scratch);
+}
+
 int main(void)
 {
     test_frames();
@@ -300,6 +385,10 @@ int main(void)
     test_registers();
     test_answers();
     test_turns();
+    test_lines();
+    test_journal();
+    test_exchanges();
+    test_recorded_turns();
     puts("all passed");
     return 0;
 }

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pydbgserver import native
 from pydbgserver.rsp.codec import FRAMED_OVERHEAD, RECEIVE_CAPACITY, Encoder, Wire, library
+from pydbgserver.rsp.journal import Journal
 
 REPLY_CAPACITY = 64 * 1024
 """The longest reply that is made or sent this way."""
@@ -123,10 +124,11 @@ class DirectReads:
 class Conversation:
     """Turns over the socket of `wire`. Raises `OSError` when that is no socket."""
 
-    __slots__ = ("_c", "_in", "_kept", "_out", "rest", "unsent")
+    __slots__ = ("_always", "_c", "_in", "_kept", "_out", "rest", "unsent")
 
-    def __init__(self, wire: Wire, *, rle: bool, wait_us: int, most: int) -> None:
-        """`wait_us`: how long a turn waits for the next packet. `most`: how many packets it may answer by itself."""
+    def __init__(self, wire: Wire, *, rle: bool, wait_us: int, most: int, journal: Journal | None = None) -> None:
+        """`wait_us`: how long a turn waits for the next packet. `most`: how many packets it may answer by itself; they
+        and their replies go into `journal`, and those that have no room there are handed over."""
         reply = _new("uint8_t[]", REPLY_CAPACITY)
         out = _new("uint8_t[]", 2 * REPLY_CAPACITY + FRAMED_OVERHEAD)
         self._c = c = _new("rsp_conversation *")
@@ -136,7 +138,9 @@ class Conversation:
         c.out, c.out_capacity = out, len(out)
         c.incoming, c.incoming_capacity = wire.room, RECEIVE_CAPACITY
         self._in, self._out = wire.view, _buffer(out)
-        self._kept: tuple[Any, ...] = (wire, reply, out)
+        c.journal = _NULL if journal is None else journal.compiled
+        self._always: tuple[Any, ...] = (wire, reply, out, journal)
+        self._kept: tuple[Any, ...] = ()
         self.rest: bytes | None = None
         """After a turn without a packet: what came instead, None if nothing did in time, b"" at the end."""
         self.unsent = b""
@@ -149,12 +153,12 @@ class Conversation:
         """From now on answer reads of this thread in C; None: hand every packet over."""
         self._c.reads = {}
         if reads is None:
-            self._kept = self._kept[:3]
+            self._kept = ()
             return
         layout = reads.registers
         scratch = _new("uint8_t[]", sum(layout.sizes) + layout.block_size if layout else 1)
         identity = _new("uint8_t[]", reads.identity)
-        self._kept = (*self._kept[:3], layout, scratch, identity)
+        self._kept = (layout, scratch, identity)
         self._c.reads = {
             "read_memory": reads.read_memory,
             "read_regset": reads.read_regset,

@@ -161,7 +161,7 @@ class Connection:
                 return b""
             if recorder is not None:
                 recorder.sent(reply)
-            elif session.reading != self._reading:
+            if session.reading != self._reading:
                 self._let_read(conversation)
             packet = turn(reply)
             answered = conversation.take_answered()
@@ -231,7 +231,13 @@ class Connection:
         if not self._converses and framing.no_ack and self._identified and not logs.packets.enabled:
             self._converses = True
             with suppress(OSError):  # Not over a pipe or a terminal.
-                self._conversation = Conversation(self._wire, rle=framing.rle, wait_us=WAIT_US, most=TURNS_WITHOUT_TRIO)
+                self._conversation = self._begin_conversation()
+
+    def _begin_conversation(self) -> Conversation:
+        """Raises `OSError` where there is no socket."""
+        journal = None if self._recorder is None else self._recorder.journal
+        rle = self.framing.rle
+        return Conversation(self._wire, rle=rle, wait_us=WAIT_US, most=TURNS_WITHOUT_TRIO, journal=journal)
 
     def _identify(self) -> None:
         """What the framing does differently for each client, once it is known which one it is."""
@@ -249,8 +255,6 @@ class Connection:
             session.outbox.clear()
         if reply is not None:
             self._say(reply)
-        elif self._recorder is not None:
-            self._recorder.flush()
         if session.notices:
             for name, body in session.notices:
                 self._notify(name, body)

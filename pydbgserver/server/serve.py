@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 import trio
 
 import pydbgserver.handlers  # noqa: F401 - importing it registers the packets
+from pydbgserver import logs
+from pydbgserver.errors import UsageError
 from pydbgserver.options import Options
 from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.transcript import Mark
@@ -23,7 +25,7 @@ from pydbgserver.target.api import Backend, Process, RunOptions
 from pydbgserver.target.events import ProcessExited, StopEvent
 
 if TYPE_CHECKING:
-    from pydbgserver.transcripts.recorder import Recordings
+    from pydbgserver.transcripts.recorder import Recorder, Recordings
 
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -102,7 +104,7 @@ class Server:
         session.ran_before = ran
         session.on_stop(self._stops)
         self._stops = ()
-        recorder = None if self._recordings is None else self._recordings.begin()
+        recorder = self._recorder()
         wire = Wire(link.read_descriptor, link.write_descriptor)
         connection = Connection(session, self._backend, wire, recorder)
         if link.no_ack:
@@ -124,6 +126,16 @@ class Server:
                 recorder.mark(Mark.SERVER_GONE if session.ended else Mark.CLIENT_GONE)
                 recorder.close()
         return session
+
+    def _recorder(self) -> Recorder | None:
+        """The next session's. What cannot be recorded is served all the same."""
+        if self._recordings is None:
+            return None
+        try:
+            return self._recordings.begin()
+        except UsageError as error:
+            logs.problem(str(error))
+            return None
 
     # Between two clients.
 

@@ -57,7 +57,6 @@ class Proxy:
                 recorder.sent(body)
             else:
                 recorder.mark(mark, body)
-        recorder.flush()
         if tap.refused:
             tap.refused = False
             (self._from_server if tap is self._from_client else self._from_client).resend()

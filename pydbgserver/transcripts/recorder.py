@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import mmap
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
-from time import perf_counter_ns
 
+from pydbgserver import logs
 from pydbgserver.errors import UsageError
+from pydbgserver.rsp.journal import LINE_OVERHEAD, Journal
 from pydbgserver.rsp.transcript import (
     BODIES_FIRST_LINE,
     LONGEST_LINE,
     Mark,
     body_name,
     console_text,
-    escape,
     format_header,
-    format_line,
     pack_body,
 )
 
 BODIES_SUFFIX = ".bodies"
 
-MADV_POPULATE_WRITE = 23
-"""madvise(2): page tables for writing, since Linux 5.14."""
+ZEROS = bytes(64 * 1024)
 
-STEP = 256 * 1024
+STEP = 4 * len(ZEROS)
 """The file grows by so many bytes at a time while it is written; the rest of the last step is cut off at the end."""
 
 
@@ -34,103 +35,93 @@ class _Growing:
     """A file that is written through a shared mapping: what is written stays, however this process ends, and no system
     call is needed for it. A write() is 3 to 10 us, a round trip 25. Ended by a signal it has NULs after its text."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, journal: Journal) -> None:
         self._descriptor = descriptor
-        self._end = 0
+        self._journal = journal
         self._capacity = 0
         self._map: mmap.mmap | None = None
 
-    def write(self, data: bytes) -> None:
-        """Append `data`. Raises `OSError` when the disk is full."""
-        end = self._end + len(data)
-        if end > self._capacity or self._map is None:
-            self._grow(end)
-            assert self._map is not None
-        self._map[self._end : end] = data
-        self._end = end
-
-    def _grow(self, end: int) -> None:
-        capacity = (end // STEP + 1) * STEP
-        # A mapping of blocks that the disk turns out not to have would end the process by SIGBUS.
-        os.posix_fallocate(self._descriptor, 0, capacity)
+    def reserve(self, size: int) -> None:
+        """Have room for `size` more bytes. Raises `OSError` when the disk is full."""
+        end = self._journal.end
+        # Pages that a write has brought, many at a time, cost a quarter of those that faults bring one by one; and a
+        # mapping of blocks that the disk turns out not to have would end the process by SIGBUS.
+        while self._capacity < end + size:
+            self._capacity += os.pwritev(self._descriptor, [ZEROS] * (STEP // len(ZEROS)), self._capacity)
+        larger = mmap.mmap(self._descriptor, self._capacity)
+        self._journal.write_into(larger)
         if self._map is not None:
             self._map.close()
-        self._map = mmap.mmap(self._descriptor, capacity)
-        with suppress(OSError, ValueError):
-            # All pages at once: a fault for each of them costs as much as the lines on it.
-            begin = self._end // mmap.PAGESIZE * mmap.PAGESIZE
-            self._map.madvise(MADV_POPULATE_WRITE, begin, capacity - begin)
-        self._capacity = capacity
+        self._map = larger
 
     def close(self) -> None:
         """Cut the file off where its text ends."""
+        self._journal.leave()
         if self._map is not None:
             self._map.close()
-        os.ftruncate(self._descriptor, self._end)
+        os.ftruncate(self._descriptor, self._journal.end)
         os.close(self._descriptor)
 
 
 class Recorder:
     """One session's file, and beside it the side file as soon as there is a body for it. Raises `OSError`.
 
-    Lines go out together as soon as the server has said something, or nothing is said for now (`flush`).
+    `journal` is for those who write lines of packets by themselves; they leave what has no room to the recorder.
     """
 
     def __init__(self, path: str, header: Mapping[str, str]) -> None:
         self._path = path
-        self._start = perf_counter_ns()
         self._bodies = -1
         self._named: set[bytes] = set()
-        self._pending = b""
-        # A side file of an earlier session has nothing to do with this one.
-        with_bodies = path + BODIES_SUFFIX
-        if os.path.exists(with_bodies):
-            os.unlink(with_bodies)
-        self._file: _Growing | None = _Growing(_create(path, os.O_RDWR))
-        self._write = self._file.write
-        self._write(format_header(header))
+        self.journal = Journal()
+        self._file: _Growing | None = _Growing(_open_claimed(path), self.journal)
+        try:
+            # A side file of an earlier session has nothing to do with this one.
+            with suppress(FileNotFoundError):
+                os.unlink(path + BODIES_SUFFIX)
+            first = format_header(header)
+            self._file.reserve(len(first))
+            self.journal.add_text(first)
+        except OSError:
+            self.close()
+            raise
 
-    # What the connection tells.
+    # What the connection tells. All of it is in the file when these return, or the user has been told that the
+    # recording has ended: the session goes on.
 
     def received(self, body: bytes) -> None:
         """A packet from the client, as it was on the wire."""
         if len(body) > LONGEST_LINE or body[:1] == b"I":
             self._add_uncommon(Mark.TO_SERVER, body)
         else:
-            now = (perf_counter_ns() - self._start) // 1000
-            self._pending += b"%d.%06d <- %s\n" % (now // 1_000_000, now % 1_000_000, escape(body))
+            self._line(b"<-", body)
 
     def sent(self, body: bytes) -> None:
-        """A packet to the client, runs expanded and escapes undone. It is in the file when this returns."""
-        if not body or len(body) > LONGEST_LINE or body[:1] == b"O":
+        """A packet to the client, runs expanded and escapes undone."""
+        if len(body) > LONGEST_LINE or body[:1] == b"O":
             self._add_uncommon(Mark.TO_CLIENT, body)
-            self.flush()
-            return
-        now = (perf_counter_ns() - self._start) // 1000
-        line = b"%d.%06d -> %s\n" % (now // 1_000_000, now % 1_000_000, escape(body))
-        self._write(self._pending + line)
-        self._pending = b""
+        else:
+            self._line(b"->", body)
 
     def mark(self, mark: Mark, body: bytes = b"") -> None:
-        """Anything else. It is in the file when this returns."""
-        self._add(mark, body)
-        self.flush()
+        """Anything else."""
+        if len(body) <= LONGEST_LINE:
+            self._line(mark.value.encode(), body)
+        elif self._file is not None:
+            try:
+                name = self._keep(body)
+            except OSError as error:
+                self._end_early(error)
+            else:
+                self._line(mark.value.encode(), name, named=True)
 
     def kernel(self, body: bytes) -> None:
-        """A call to the kernel. It is in the file when this returns; after the end of the session it is left out."""
-        if self._file is not None:
-            self.mark(Mark.KERNEL, body)
-
-    def flush(self) -> None:
-        """Write what has been received and not been answered."""
-        if self._pending:
-            self._write(self._pending)
-            self._pending = b""
+        """A call to the kernel; after the end of the session it is left out."""
+        self.mark(Mark.KERNEL, body)
 
     def close(self) -> None:
         """The session is over. Twice is no error."""
         if self._file is not None:
-            self.flush()
             self._file.close()
             self._file = None
             if self._bodies >= 0:
@@ -139,39 +130,72 @@ class Recorder:
 
     # Lines.
 
+    def _line(self, mark: bytes, body: bytes, *, named: bool = False) -> None:
+        if self.journal.add(mark, body, named=named) or self._file is None:
+            return
+        try:
+            self._file.reserve(4 * len(body) + LINE_OVERHEAD)
+        except OSError as error:
+            self._end_early(error)
+        else:
+            self.journal.add(mark, body, named=named)
+
+    def _end_early(self, error: OSError) -> None:
+        logs.problem(f"{self._path}: the recording ends here: {error.strerror}")
+        self.close()
+
     def _add_uncommon(self, mark: Mark, body: bytes) -> None:
-        console = {ord("I"): Mark.INPUT, ord("O"): Mark.OUTPUT}.get(body[0]) if body else None
+        console = {ord("I"): Mark.INPUT, ord("O"): Mark.OUTPUT}.get(body[0])
         if console is not None and console.to_client == mark.to_client:
             text = console_text(body)
             if text is not None:
                 mark, body = console, text
-        self._add(mark, body)
-
-    def _add(self, mark: Mark, body: bytes) -> None:
-        now = (perf_counter_ns() - self._start) // 1000
-        name = self._keep(body) if len(body) > LONGEST_LINE else None
-        self._pending += format_line(now, mark, body, name=name)
+        self.mark(mark, body)
 
     def _keep(self, body: bytes) -> bytes:
         """Put `body` into the side file, once, and give its name."""
         name = body_name(body)
         if name not in self._named:
             if self._bodies < 0:
-                self._bodies = _create(self._path + BODIES_SUFFIX)
+                self._bodies = _open(self._path + BODIES_SUFFIX, os.O_WRONLY | os.O_APPEND | os.O_TRUNC)
                 _write_all(self._bodies, BODIES_FIRST_LINE.encode() + b"\n")
             _write_all(self._bodies, pack_body(body, name))
             self._named.add(name)
         return name
 
 
-def _create(path: str, mode: int = os.O_WRONLY | os.O_APPEND) -> int:
-    return os.open(path, mode | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+def _open(path: str, mode: int) -> int:
+    return os.open(path, mode | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def _open_claimed(path: str) -> int:
+    """An empty file that nobody else records into: to cut off a file that is mapped ends its writer by SIGBUS. Raises
+    `OSError`."""
+    descriptor = _open(path, os.O_RDWR)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(errno.EBUSY, "another session is being recorded there") from None
+        except OSError:
+            pass  # A file system without locks.
+        os.ftruncate(descriptor, 0)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
     written = os.write(descriptor, data)
     while written < len(data):
         written += os.write(descriptor, data[written:])
+
+
+def _refused(path: str, error: OSError) -> UsageError:
+    return UsageError(f"{path}: cannot record there: {error.strerror}")
 
 
 class Recordings:
@@ -185,9 +209,9 @@ class Recordings:
         self._before: list[bytes] = []
         self._first: Recorder | None = None
         try:
-            os.close(_create(path))
+            os.close(_open_claimed(path))
         except OSError as error:
-            raise UsageError(f"{path}: cannot record there: {error.strerror}") from None
+            raise _refused(path, error) from None
 
     def kernel(self, body: bytes) -> None:
         """A call to the kernel, of the first session: a later one goes on with what it does not tell of."""
@@ -202,10 +226,14 @@ class Recordings:
         self._before.clear()
 
     def begin(self) -> Recorder:
-        """The next session's recorder. Raises `OSError`."""
+        """The next session's recorder. Raises `UsageError` if nothing can be recorded there."""
         self._count += 1
         stem, suffix = os.path.splitext(self._path)
-        recorder = Recorder(self._path if self._count == 1 else f"{stem}-{self._count}{suffix}", self.header)
+        path = self._path if self._count == 1 else f"{stem}-{self._count}{suffix}"
+        try:
+            recorder = Recorder(path, self.header)
+        except OSError as error:
+            raise _refused(path, error) from None
         if self._first is None:
             self._first = recorder
             for body in self._before:

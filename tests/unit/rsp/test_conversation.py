@@ -10,8 +10,17 @@ from contextlib import closing
 
 import pytest
 
+from pydbgserver import native
 from pydbgserver.rsp.codec import Wire, library
-from pydbgserver.rsp.conversation import REPLY_CAPACITY, Conversation, Piece, RegisterLayout, RegsetForm
+from pydbgserver.rsp.conversation import (
+    REPLY_CAPACITY,
+    Conversation,
+    DirectReads,
+    Piece,
+    RegisterLayout,
+    RegsetForm,
+)
+from pydbgserver.rsp.journal import LINE_OVERHEAD, Journal
 
 COPY = library.REGISTER_COPY
 XSTATE = RegsetForm(2, 512)
@@ -142,6 +151,32 @@ def test_a_closed_connection_raises(pair: tuple[Conversation, socket.socket]) ->
     client.close()
     with pytest.raises(BrokenPipeError):
         talk.turn(b"OK")
+
+
+def test_what_a_turn_answers_is_in_the_journal_before_it_is_sent() -> None:
+    ours, theirs = socket.socketpair()
+    journal, room = Journal(), bytearray(4096)
+    journal.write_into(room)
+    with closing(ours), closing(theirs):
+        theirs.settimeout(5)
+        talk = Conversation(Wire(ours.fileno()), rle=False, wait_us=1000, most=1000, journal=journal)
+        talk.read_directly(DirectReads(native.ffi.NULL, native.ffi.NULL, 1, 1, identity=b"QC1"))
+        written = 0
+        while True:
+            theirs.sendall(b"$qC#b4")
+            left = talk.turn(b"OK")
+            if left is not None:
+                break
+            assert theirs.recv(100) == b"$OK#9a$QC1#c5"
+            lines = bytes(room[written : journal.end]).splitlines()
+            assert [line.partition(b" ")[2] for line in lines] == [b"<- qC", b"-> QC1"]
+            written = journal.end
+        # No room is left: it is for somebody else, and nothing is written.
+        assert (left, journal.end) == (b"qC", written)
+        assert len(room) - written < 2 * LINE_OVERHEAD + 4 * 5
+        journal.leave()
+        theirs.sendall(b"$qC#b4")
+        assert talk.turn(b"OK") is None, "without a journal it is answered as ever"
 
 
 def test_a_pipe_is_no_socket() -> None:

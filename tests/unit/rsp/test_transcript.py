@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pydbgserver.rsp.journal import Journal
 from pydbgserver.rsp.transcript import (
     BODIES_FIRST_LINE,
     FIRST_LINE,
@@ -15,7 +16,6 @@ from pydbgserver.rsp.transcript import (
     console_text,
     escape,
     format_header,
-    format_line,
     pack_body,
     parse,
     parse_bodies,
@@ -36,12 +36,34 @@ def test_bodies_come_back(body: bytes) -> None:
     assert unescape(text) == body
 
 
+def written(byte: int) -> bytes:
+    """One byte inside a line, by docs/transcripts.md."""
+    if byte in b"\\\n\r\t":
+        return {b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t"}[bytes([byte])]
+    return bytes([byte]) if 0x20 <= byte <= 0x7E else b"\\x%02x" % byte
+
+
+BODIES = st.binary(max_size=300) | st.text(" @a\\\n\x7f\xff", max_size=300).map(lambda text: text.encode("latin-1"))
+
+
+@given(BODIES)
+def test_each_byte_is_written_as_the_format_says(body: bytes) -> None:
+    pieces = [written(byte) for byte in body]
+    if body[-1:] == b" ":
+        pieces[-1] = b"\\x20"
+    if body[:1] == b"@":
+        pieces[0] = b"\\x40"
+    assert escape(body) == b"".join(pieces)
+
+
 @given(st.lists(st.tuples(st.sampled_from([Mark.TO_SERVER, Mark.TO_CLIENT, Mark.OUTPUT]), st.binary()), max_size=8))
 def test_sessions_come_back(said: list[tuple[Mark, bytes]]) -> None:
-    data = HEAD + b"".join(format_line(index, mark, body) for index, (mark, body) in enumerate(said))
-    transcript = parse(data, "f")
+    journal, room = Journal(), bytearray(1 << 16)
+    journal.write_into(room)
+    assert journal.add_text(HEAD)
+    assert all(journal.add(mark.value.encode(), body) for mark, body in said)
+    transcript = parse(bytes(room[: journal.end]), "f")
     assert [(line.mark, line.body) for line in transcript.lines] == said
-    assert [line.time_us for line in transcript.lines] == list(range(len(said)))
 
 
 def test_header() -> None:
@@ -82,7 +104,7 @@ def test_large_bodies_are_found_in_the_side_file() -> None:
     body = bytes(range(256)) * 20
     name = body_name(body)
     side = BODIES_FIRST_LINE.encode() + b"\n" + pack_body(body, name)
-    data = HEAD + format_line(5, Mark.TO_CLIENT, body, name=name)
+    data = HEAD + b"0.000005 -> @%s\n" % name
     assert parse(data, "f", lambda: parse_bodies(side, "f.bodies")).lines[0].body == body
 
 

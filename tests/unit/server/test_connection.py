@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trio
 
 import pydbgserver.handlers  # noqa: F401 - importing it registers the packets
+from pydbgserver import native
 from pydbgserver.rsp.codec import Wire, checksum
+from pydbgserver.rsp.conversation import DirectReads
 from pydbgserver.rsp.framing import DEFAULT_MAX_PACKET
+from pydbgserver.rsp.transcript import Mark
 from pydbgserver.server import connection as connection_module
 from pydbgserver.server.connection import Connection
 from pydbgserver.session.session import Session
 from pydbgserver.target.events import ProcessExited, SignalStop
+from pydbgserver.testing.client import Client as SyncClient
 from pydbgserver.testing.sim import SimBackend, SimProcess, Stop
+from pydbgserver.transcripts.files import load
+from pydbgserver.transcripts.recorder import Recorder
 from tests.trio_client import PacketStream
 
 LIMIT = 5.0
@@ -248,6 +257,45 @@ async def test_dense_traffic_lets_the_other_tasks_run() -> None:
                 assert await made.client.reply() == b"QC64"
             nursery.cancel_scope.cancel()
         assert turns >= 3
+
+
+class CountingSession(Session):
+    """Knows how many packets it has handled."""
+
+    handled = 0
+
+    def dispatch(self, body: bytes) -> bytes | None:
+        self.handled += 1
+        return super().dispatch(body)
+
+
+def test_c_answers_while_a_session_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Client and server take turns on a processor of their own each, as they do between processes."""
+    reads = DirectReads(native.ffi.NULL, native.ffi.NULL, 100, 100, identity=b"QC64")
+    monkeypatch.setattr(connection_module, "direct_reads", lambda session: reads)
+    path = tmp_path / "session.rsp"
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    backend = SimBackend(SimProcess(100))
+    session, recorder = CountingSession(backend), Recorder(str(path), {})
+    connection = Connection(session, backend, Wire(ours.fileno()), recorder)
+    serving = threading.Thread(target=trio.run, args=(connection.serve,))
+    serving.start()
+    asked = [b"QStartNoAckMode", b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+"]
+    with ours, SyncClient(theirs, LIMIT) as client:
+        client.start_no_ack_mode()
+        replies = [b"OK", client.request(asked[1])]
+        deadline = time.monotonic() + LIMIT
+        while session.handled == len(asked) and time.monotonic() < deadline:
+            asked.append(b"qC")
+            replies.append(client.request(b"qC"))
+    serving.join(LIMIT)
+    recorder.close()
+    assert not serving.is_alive()
+    assert session.handled < len(asked), "none of them was answered in C"
+    lines = [(line.mark, line.body) for line in load(str(path)).lines]
+    assert lines[::2] == [(Mark.TO_SERVER, body) for body in asked]
+    assert lines[1::2] == [(Mark.TO_CLIENT, body) for body in replies]
 
 
 class OnePacketAtATime:

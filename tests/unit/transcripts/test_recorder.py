@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ import pytest
 from pydbgserver.errors import UsageError
 from pydbgserver.rsp.transcript import LONGEST_LINE, Mark
 from pydbgserver.transcripts.files import load
-from pydbgserver.transcripts.recorder import BODIES_SUFFIX, Recorder, Recordings
+from pydbgserver.transcripts.recorder import BODIES_SUFFIX, STEP, Recorder, Recordings
 
 
 def said(path: Path) -> list[str]:
@@ -24,7 +28,7 @@ def test_a_line_is_in_the_file_before_the_reply_is_sent(tmp_path: Path) -> None:
     recorder.sent(b"QC1")
     assert said(path) == ["<- qC", "-> QC1"]
     recorder.received(b"vCont;c")
-    recorder.flush()
+    assert said(path)[-1] == "<- vCont;c"
     recorder.mark(Mark.INTERRUPT)
     assert said(path) == ["<- qC", "-> QC1", "<- vCont;c", "<!"]
     recorder.sent(b"")
@@ -48,6 +52,78 @@ def test_large_bodies_go_into_the_side_file_once(tmp_path: Path) -> None:
     assert Path(f"{path}{BODIES_SUFFIX}").stat().st_size < 2 * LONGEST_LINE
 
 
+def test_every_line_is_there_wherever_the_file_grows(tmp_path: Path) -> None:
+    path = tmp_path / "a.rsp"
+    recorder = Recorder(str(path), {"server": "test"})
+    bodies = [b"%d " % number + b"\xff" * (number * 37 % LONGEST_LINE) for number in range(300)]
+    for body in bodies:
+        recorder.received(body[:LONGEST_LINE])
+        recorder.sent(body[:LONGEST_LINE])
+    whole = load(str(path)).lines
+    recorder.close()
+    assert [line.body for line in whole] == [body[:LONGEST_LINE] for body in bodies for _ in range(2)]
+    assert load(str(path)).lines == whole
+    assert path.stat().st_size > 3 * STEP
+    assert path.read_bytes().endswith(b"\n")
+
+
+KILLED = """
+import os, signal, sys
+from pydbgserver.transcripts.recorder import Recorder
+recorder = Recorder(sys.argv[1], {"server": "test"})
+for number in range(int(sys.argv[2])):
+    recorder.received(b"m%x,8" % number)
+    recorder.sent(b"%08x" % number)
+recorder.received(b"vCont;c")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("count", [0, 1, 20_000])
+def test_a_killed_recorder_leaves_all_that_was_said(count: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.rsp"
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(path), str(count)], timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    expected = [text for number in range(count) for text in (f"<- m{number:x},8", f"-> {number:08x}")]
+    assert said(path) == [*expected, "<- vCont;c"]
+
+
+def test_a_file_that_is_being_recorded_into_is_left_alone(tmp_path: Path) -> None:
+    """To cut it off would end the process that writes it by SIGBUS."""
+    path = tmp_path / "a.rsp"
+    recorder = Recorder(str(path), {})
+    recorder.sent(b"one")
+    with pytest.raises(UsageError, match=r"a\.rsp: cannot record there: another session is being recorded there"):
+        Recordings(str(path))
+    recorder.sent(b"two")
+    recorder.close()
+    assert said(path) == ["-> one", "-> two"]
+    Recordings(str(path))
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.rsp"
+    recorder = Recorder(str(path), {})
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwritev", full)
+    body = b"\xff" * LONGEST_LINE
+    for _ in range(STEP // LONGEST_LINE + 1):
+        recorder.received(body)
+    assert capfd.readouterr().err == f"[problem] {path}: the recording ends here: No space left on device\n"
+    recorder.sent(b"QC1")
+    recorder.sent(body * 2)
+    recorder.mark(Mark.CLIENT_GONE)
+    recorder.close()
+    lines = load(str(path)).lines
+    assert 0 < len(lines) <= STEP // LONGEST_LINE
+    assert all(line.body == body for line in lines)
+
+
 def test_each_session_has_its_file(tmp_path: Path) -> None:
     recordings = Recordings(str(tmp_path / "a.rsp"))
     for body in (b"one", b"two"):
@@ -61,3 +137,13 @@ def test_each_session_has_its_file(tmp_path: Path) -> None:
 def test_where_nothing_can_be_recorded(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot record there: No such file or directory"):
         Recordings(str(tmp_path / "none" / "a.rsp"))
+    with pytest.raises(UsageError, match="/dev/null: cannot record there: it is no regular file"):
+        Recordings("/dev/null")
+
+
+def test_a_later_session_that_cannot_be_recorded(tmp_path: Path) -> None:
+    recordings = Recordings(str(tmp_path / "a.rsp"))
+    recordings.begin().close()
+    (tmp_path / "a-2.rsp").mkdir()
+    with pytest.raises(UsageError, match=r"a-2\.rsp: cannot record there: Is a directory"):
+        recordings.begin()
