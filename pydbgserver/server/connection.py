@@ -144,7 +144,10 @@ class Connection:
         await self.flush()
 
     def _converse(self, conversation: Conversation, data: bytes) -> bytes:
-        """Answer one packet after another as long as each comes by itself and soon; gives what else has come."""
+        """Answer one packet after another as long as each comes by itself and soon; gives what else has come.
+
+        The other tasks wait meanwhile, so that it ends when something runs, whose stops `_watch` tells of.
+        """
         body = self.framing.single(data)
         if body is None:
             return data
@@ -156,7 +159,8 @@ class Connection:
             if recorder is not None:
                 recorder.received(body)
             reply = dispatch(body)
-            if reply is None or outbox or notices or session.ended or len(processes) != self._processes:
+            over = session.running or session.ended
+            if reply is None or over or outbox or notices or len(processes) != self._processes:
                 self._post(reply)
                 return b""
             if recorder is not None:

@@ -63,11 +63,14 @@ class Debug:
         """A client connected to a server that has attached to the process `pid`, which runs the program `name`."""
         return self._session(kind, start_server(kind.name, attach=pid, options=self._options), self.program(name), True)
 
-    def multi(self, kind: ClientKind, name: str) -> Session:
-        """gdb connected with extended-remote to a server that has no program yet."""
+    def multi(self, kind: ClientKind, name: str, *settings: str) -> Session:
+        """gdb connected with extended-remote to a server that has no program yet, after the commands `settings`."""
         server = start_server("gdb", options=[*self._options, "--multi"])
         session = self._session(kind, server, self.program(name), False)
-        session.client.command(f"target extended-remote 127.0.0.1:{server.port}")
+        for setting in settings:
+            session.client.command(setting)
+        said = session.client.command(f"target extended-remote 127.0.0.1:{server.port}")
+        assert said.startswith("Remote debugging using"), said
         return session
 
     def command_line(self, style: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,12 @@ def states(session: Session) -> list[bool]:
 def grows(session: Session, expression: str) -> bool:
     before = number(session, expression)
     return eventually(lambda: number(session, expression) > before)
+
+
+def runs_untraced(pid: int) -> bool:
+    """Whether no thread of `pid` has a tracer or is stopped."""
+    texts = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status")]
+    return all("TracerPid:\t0\n" in text and not re.search(r"^State:\t[tT]", text, re.MULTILINE) for text in texts)
 
 
 def test_one_thread_stops_at_a_breakpoint_and_the_others_run(debug: Debug, gdb: ClientKind) -> None:
@@ -117,17 +124,14 @@ def test_registers_of_a_running_thread_are_not_to_be_had(debug: Debug, gdb: Clie
 
 def test_attach_leaves_what_is_stopped_and_goes_on_after_detach(debug: Debug, gdb: ClientKind) -> None:
     target = debug.spawn("workers", "3")
-    session = debug.multi(gdb, "workers")
-    session.client.command("disconnect")
-    session.run(Step("set sysroot /", None), Step("set non-stop on", None))
-    assert session.server is not None
-    session.client.command(f"target extended-remote 127.0.0.1:{session.server.port}")
+    session = debug.multi(gdb, "workers", "set sysroot /", "set non-stop on")
     session.client.command(f"attach {target.pid}")
     assert eventually(lambda: states(session) == [False] * 4)
     session.client.command("continue -a &")
     assert grows(session, "ticks[1]")
     session.run(Step("detach", None, r"Detaching from program"))
     assert target.poll() is None
+    assert eventually(lambda: runs_untraced(target.pid))
 
 
 def test_disconnected_while_it_runs_and_connected_again(debug: Debug, gdb: ClientKind) -> None:
@@ -136,6 +140,9 @@ def test_disconnected_while_it_runs_and_connected_again(debug: Debug, gdb: Clien
     assert eventually(lambda: states(session) == [True] * 4)
     session.run(Step("disconnect", None))
     session.connect()
+    # gdb stops one thread to look at the program, reads its libraries, and lets it go on (infcmd.c, notice_new_inferior);
+    # until then it shows the thread as running, too.
+    assert eventually(lambda: "libc.so" in session.client.command("info sharedlibrary"))
     assert eventually(lambda: states(session) == [True] * 4)
     assert grows(session, "ticks[2]")
     session.client.command("interrupt -a")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,12 +20,14 @@ from pydbgserver.rsp.framing import DEFAULT_MAX_PACKET
 from pydbgserver.rsp.transcript import Mark
 from pydbgserver.server import connection as connection_module
 from pydbgserver.server.connection import Connection
+from pydbgserver.server.patience import Patience
 from pydbgserver.session.session import Session
 from pydbgserver.target.events import ProcessExited, SignalStop
 from pydbgserver.testing.client import Client as SyncClient
 from pydbgserver.testing.sim import SimBackend, SimProcess, Stop
 from pydbgserver.transcripts.files import load
 from pydbgserver.transcripts.recorder import Recorder
+from tests.sim.conversation import GDB13
 from tests.trio_client import PacketStream
 
 LIMIT = 5.0
@@ -313,3 +315,40 @@ class OnePacketAtATime:
             self.left -= 1
             return frame(b"qC")
         return self.wire.receive(spin_us)
+
+
+class NextAlwaysThere:
+    """A conversation whose client sends each of `packets` as soon as it has been answered."""
+
+    def __init__(self, session: Session, packets: Sequence[bytes]) -> None:
+        self.session = session
+        self.packets = list(packets)
+        self.unsent, self.rest = b"", b""
+        self.waited_while_running = False
+
+    def turn(self, reply: bytes) -> bytes | None:
+        self.waited_while_running |= self.session.running
+        if self.packets:
+            return self.packets.pop(0)
+        self.unsent = frame(reply)
+        return None
+
+    def take_answered(self) -> int:
+        return 0
+
+    def read_directly(self, reads: object) -> None:
+        pass
+
+
+async def test_what_runs_in_non_stop_mode_is_heard_of_between_any_two_packets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Patience, "wait_us", lambda self: 1)
+    async with talk() as made:
+        for body in (GDB13.encode(), b"QStartNoAckMode", b"qC"):
+            await made.client.ask(body)
+        made.client.buffer = b""
+        conversation = NextAlwaysThere(made.session, [b"qC", b"QNonStop:1", b"qC", b"qC"])
+        made.connection._conversation = conversation  # type: ignore[assignment]
+        await made.client.send(frame(b"qC"))
+        assert await made.client.reply() == b"OK"
+        assert made.session.running and conversation.packets == [b"qC", b"qC"]
+        assert not conversation.waited_while_running
