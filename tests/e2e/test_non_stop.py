@@ -140,7 +140,7 @@ def test_disconnected_while_it_runs_and_connected_again(debug: Debug, gdb: Clien
     assert eventually(lambda: states(session) == [True] * 4)
     session.run(Step("disconnect", None))
     session.connect()
-    # gdb stops one thread to look at the program, reads its libraries, and lets it go on (infcmd.c, notice_new_inferior);
+    # gdb stops one thread to look at the program, reads the libraries and lets it go (infcmd.c, notice_new_inferior);
     # until then it shows the thread as running, too.
     assert eventually(lambda: "libc.so" in session.client.command("info sharedlibrary"))
     assert eventually(lambda: states(session) == [True] * 4)
