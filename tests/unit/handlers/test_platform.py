@@ -150,7 +150,7 @@ def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Pat
 
 def test_directories_and_permissions(tmp_path: Path) -> None:
     talk = platform()
-    made = tmp_path / "a" / "b"
+    made = tmp_path / "made"
     assert talk.ask(f"qPlatform_mkdir:000001c0,{text(made)}") == "F0"
     assert made.is_dir() and made.stat().st_mode & 0o777 == 0o700
     assert talk.ask(f"qPlatform_mkdir:000001c0,{text(made)}") == "F0"
@@ -160,6 +160,8 @@ def test_directories_and_permissions(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     assert talk.ask(f"qPlatform_mkdir:1ed,{text(file / 'below')}") == "F14"
+    assert talk.ask(f"qPlatform_mkdir:1ed,{text(tmp_path / 'none' / 'below')}") == "F2"
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_directory_of_mode_0_can_be_used(tmp_path: Path) -> None:
