@@ -13,7 +13,7 @@ from typing import Final
 
 from pydbgserver.errors import DebugError
 from pydbgserver.rsp.registry import packet
-from pydbgserver.rsp.replies import file_result, file_stat, open_flags
+from pydbgserver.rsp.replies import file_result, file_stat, is_old_lldbs, open_flags
 from pydbgserver.session import open_files
 from pydbgserver.session.dialect import FileFailure
 from pydbgserver.session.open_files import OpenFile
@@ -45,8 +45,17 @@ class _FileErrors:
 _file_errors: Final = _FileErrors()
 
 
+def _number(session: Session, number: int) -> int:
+    """`number`, which was read as hexadecimal, as the client means it. Raises `ValueError`."""
+    return int(f"{number:x}") if session.dialect.decimal_files else number
+
+
+def _result(session: Session, value: int, attachment: bytes | None = None) -> bytes:
+    return file_result(value, attachment, decimal=session.dialect.decimal_files)
+
+
 def _file(session: Session, number: int) -> OpenFile:
-    file = session.files.get(number)
+    file = session.files.get(_number(session, number))
     if file is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     return file
@@ -63,19 +72,23 @@ def set_filesystem(session: Session, pid: int) -> bytes:
 @packet("vFile:open", "':' path:hextext ',' flags:hex ',' mode:hex")
 def open_file(session: Session, path: str, flags: int, mode: int) -> bytes:
     """An upload appears under its name when it is closed, see `session.open_files`."""
+    dialect = session.dialect
+    if dialect.is_lldb and is_old_lldbs(flags, mode):
+        dialect.decimal_files = True
     with _file_errors:
-        opened = open_files.open_file(session.file_view, path, open_flags(flags), mode & 0o7777)
+        host_flags = open_flags(flags, old_lldb=dialect.decimal_files)
+        opened = open_files.open_file(session.file_view, path, host_flags, mode & 0o7777)
     number = next(one for one in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + len(session.files) + 1)
                   if one not in session.files)  # fmt: skip
     session.files[number] = opened
-    return file_result(number)
+    return _result(session, number)
 
 
 @packet("vFile:close", "':' number:hex")
 def close_file(session: Session, number: int) -> bytes:
     with _file_errors:
         file = _file(session, number)
-        del session.files[number]
+        del session.files[_number(session, number)]
         file.close()
     return file_result(0)
 
@@ -83,14 +96,15 @@ def close_file(session: Session, number: int) -> bytes:
 @packet("vFile:pread", "':' number:hex ',' count:hex ',' offset:hex")
 def read_file(session: Session, number: int, count: int, offset: int) -> bytes:
     with _file_errors:
-        data = os.pread(_file(session, number).descriptor, min(count, READ_LIMIT), offset)
-    return file_result(len(data), data)
+        size = min(_number(session, count), READ_LIMIT)
+        data = os.pread(_file(session, number).descriptor, size, _number(session, offset))
+    return _result(session, len(data), data)
 
 
 @packet("vFile:pwrite", "':' number:hex ',' offset:hex ',' data:binary")
 def write_file(session: Session, number: int, offset: int, data: bytes) -> bytes:
     with _file_errors:
-        return file_result(_file(session, number).write(data, offset))
+        return _result(session, _file(session, number).write(data, _number(session, offset)))
 
 
 def _status(status: os.stat_result) -> bytes:

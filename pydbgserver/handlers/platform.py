@@ -118,8 +118,8 @@ def _errno_reply(error: OSError | ValueError) -> bytes:
 
 @packet("qPlatform_mkdir", "':' mode:hex ',' path:hextext", dialect="lldb")
 def make_directory(session: Session, mode: int, path: str) -> bytes:
-    """One that is there is no error, as in lldb-server; those above it have to be. `platform mkdir` without options asks
-    for mode 0, and means what mkdir(1) does."""
+    """One that is there is no error, as in lldb-server; those above it have to be. `platform mkdir` without options
+    asks for mode 0, and means what mkdir(1) does."""
     try:
         if not os.path.isdir(path):
             os.mkdir(path)

@@ -76,6 +76,22 @@ _OPEN_FLAGS = {
     1 << 30: os.O_CLOEXEC,
 }
 
+# lldb before 14 sends the numbers of its own lldb/Host/File.h (captured of 11 and 13: 12a to write, 1 to read). Most of
+# their bits mean nothing in File-I/O. 1 alone is to write what is there, for which a mode has no meaning: an old lldb
+# that reads sends its default one.
+_OLD_LLDB_ACCESS = {1: os.O_RDONLY, 2: os.O_WRONLY, 3: os.O_RDWR}
+_OLD_LLDB_FLAGS = {
+    0x4: os.O_APPEND,
+    0x8: os.O_TRUNC,
+    0x10: os.O_NONBLOCK,
+    0x20: os.O_CREAT,
+    0x40: os.O_CREAT | os.O_EXCL,
+    0x80: os.O_NOFOLLOW,
+    0x100: os.O_CLOEXEC,
+}
+_ONLY_OLD_LLDB = 0x1F4
+_OLD_LLDB_READS = (1, 0o600)
+
 _FILE_TYPES = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFCHR, stat.S_IFLNK})
 _STAT = struct.Struct(">7I3Q3I")
 
@@ -90,21 +106,31 @@ def errno_of_file_io(number: int) -> int:
     return _FROM_FILE_IO.get(number, errno.EIO)
 
 
-def file_result(value: int, attachment: bytes | None = None) -> bytes:
-    """``FVALUE``, hexadecimal, and ``;`` with what was read, which the framing escapes."""
-    head = b"F-%x" % -value if value < 0 else b"F%x" % value
+def file_result(value: int, attachment: bytes | None = None, *, decimal: bool = False) -> bytes:
+    """``FVALUE``, hexadecimal (`decimal`: see `is_old_lldbs`), and ``;`` with what was read, which the framing
+    escapes."""
+    head = b"F%d" % value if decimal else b"F-%x" % -value if value < 0 else b"F%x" % value
     return head if attachment is None else b"%b;%b" % (head, attachment)
 
 
-def file_failure(code: int) -> bytes:
+def file_failure(code: int, *, decimal: bool = False) -> bytes:
     """``F-1,ERROR``: a vFile request failed with the errno `code`."""
-    return b"F-1,%x" % file_io_error(code)
+    return (b"F-1,%d" if decimal else b"F-1,%x") % file_io_error(code)
 
 
-def open_flags(flags: int) -> int:
-    """The flags for open(2) of File-I/O flags. Raises `OSError` (EINVAL) if there is an unknown one."""
-    host = 0
-    for bit, host_flag in _OPEN_FLAGS.items():
+def is_old_lldbs(flags: int, mode: int) -> bool:
+    """Whether an lldb that opens a file like that has flags of its own, not those of File-I/O, and decimal numbers
+    wherever an open file is named."""
+    return flags & _ONLY_OLD_LLDB != 0 or (flags, mode) == _OLD_LLDB_READS
+
+
+def open_flags(flags: int, *, old_lldb: bool = False) -> int:
+    """The flags for open(2) of File-I/O flags, or of an old lldb's. Raises `OSError` (EINVAL) if one is unknown."""
+    host, meaning = 0, _OPEN_FLAGS
+    if old_lldb:
+        host, meaning = _OLD_LLDB_ACCESS.get(flags & 3, 0), _OLD_LLDB_FLAGS
+        flags &= ~3
+    for bit, host_flag in meaning.items():
         if flags & bit:
             host |= host_flag
             flags &= ~bit

@@ -85,6 +85,7 @@ class Dialect:
     __slots__ = (
         "binary_upload",
         "client",
+        "decimal_files",
         "error_messages",
         "error_strings",
         "events",
@@ -121,6 +122,8 @@ class Dialect:
         self.software_break_key = False
         self.hardware_break_key = False
         self.no_resumed = False
+        self.decimal_files = False
+        """lldb before 14: numbers of open files, offsets, counts and errors of vFile are decimal."""
         self.single_argument = False
         """gdb 18: vRun has all arguments in one text, as a shell reads them."""
         self.several_watched = False
@@ -224,7 +227,7 @@ class Dialect:
         if isinstance(error, Unsupported):
             return b""
         if isinstance(error, FileFailure):
-            return file_failure(error.code)
+            return file_failure(error.code, decimal=self.decimal_files)
         if self.client is Client.GDB and (self.error_messages or packet not in NUMERIC_ERRORS_ONLY):
             return b"E." + str(error).translate(_UNSAFE_IN_TEXT).encode("ascii", "replace")
         code = LLDB_NUMBERS.get((packet, error.__class__), error.code) if self.client is Client.LLDB else error.code

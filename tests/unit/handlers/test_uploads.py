@@ -139,3 +139,22 @@ def test_other_ways_of_opening_write_in_place(talk: Conversation, tmp_path: Path
         assert path.read_text().startswith("NEW")
         talk.ask("vFile:close:3")
         path.write_text("old content")
+
+
+def test_lldb_before_14_has_flags_of_its_own_and_decimal_numbers(talk: Conversation, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    name = os.fsencode(path).hex()
+    assert talk.ask(f"vFile:open:{name},0000012a,000001ed") == "F3"
+    assert talk.ask("vFile:pwrite:3,0,abcdefghijklmnop") == "F16"
+    assert talk.ask("vFile:pwrite:3,16,qrstuvwxyz") == "F10"
+    assert talk.ask("vFile:close:3") == "F0"
+    assert path.read_text() == "abcdefghijklmnopqrstuvwxyz"
+    assert talk.ask(f"vFile:open:{name},00000001,00000180") == "F3"
+    assert talk.ask("vFile:pread:3,12,14") == "F12;opqrstuvwxyz"
+    assert talk.ask("vFile:pread:3,a,0") == "F-1,22"
+    for number in range(4, 12):
+        assert talk.ask(f"vFile:open:{name},00000001,00000180") == f"F{number}"
+    assert talk.ask("vFile:pread:11,1,0") == "F1;a"
+    assert talk.ask("vFile:close:11") == "F0"
+    assert talk.ask("vFile:close:11") == "F-1,9"
+    assert talk.ask(f"vFile:open:{os.fsencode(tmp_path / 'no' / 'file').hex()},12a,1ed") == "F-1,2"

@@ -67,9 +67,34 @@ def test_open_flags(wire: int, host: int) -> None:
     assert replies.open_flags(wire) == host
 
 
-def test_unknown_open_flags_are_refused() -> None:
-    with pytest.raises(OSError, match="unknown open flags 0x4") as caught:
-        replies.open_flags(0x5)
+@pytest.mark.parametrize(
+    ("wire", "host"),
+    [
+        (0x1, os.O_RDONLY),
+        (0x12A, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC),
+        (0x27, os.O_RDWR | os.O_APPEND | os.O_CREAT),
+        (0xD2, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NONBLOCK | os.O_NOFOLLOW),
+    ],
+)
+def test_open_flags_of_lldb_before_14(wire: int, host: int) -> None:
+    assert replies.is_old_lldbs(wire, 0o600)
+    assert replies.open_flags(wire, old_lldb=True) == host
+
+
+@pytest.mark.parametrize("wire", [0x0, 0x2, 0x601, 0x40000601, 0x40000602, 0x30000000])
+def test_open_flags_of_a_newer_lldb_are_gdbs(wire: int) -> None:
+    assert not replies.is_old_lldbs(wire, 0o600)
+
+
+def test_an_old_lldb_that_reads_is_told_by_its_mode() -> None:
+    assert replies.is_old_lldbs(1, 0o600)
+    assert not replies.is_old_lldbs(1, 0o640)
+
+
+@pytest.mark.parametrize(("wire", "old_lldb", "unknown"), [(0x5, False, "0x4"), (0x1005, True, "0x1000")])
+def test_unknown_open_flags_are_refused(wire: int, old_lldb: bool, unknown: str) -> None:
+    with pytest.raises(OSError, match=f"unknown open flags {unknown}") as caught:
+        replies.open_flags(wire, old_lldb=old_lldb)
     assert caught.value.errno == errno.EINVAL
 
 
