@@ -24,8 +24,7 @@ static const uint8_t *number(const uint8_t *from, const uint8_t *end, int stop, 
     return from + (stop != 0);
 }
 
-/* The digits of `size` bytes into twice the room; `data` may be the second half of `text`. */
-static void put_hex(uint8_t *text, const uint8_t *data, int64_t size)
+void rsp_hex(uint8_t *text, const uint8_t *data, int64_t size)
 {
     static const char digits[] = "0123456789abcdef";
     for (int64_t i = 0; i < size; i++) {
@@ -50,7 +49,7 @@ static int64_t memory(const rsp_reads *reads, const uint8_t *body, int64_t lengt
         return -1;
     if (*body == 'x')
         return prefix + got;
-    put_hex(reply, data, got);
+    rsp_hex(reply, data, got);
     return 2 * got;
 }
 
@@ -68,7 +67,7 @@ static int64_t registers(const rsp_reads *reads, uint8_t *reply, int64_t capacit
         next += layout->set[i].size;
     }
     rsp_gather(layout, images, next);
-    put_hex(reply, next, layout->block_size);
+    rsp_hex(reply, next, layout->block_size);
     return 2 * (int64_t)layout->block_size;
 }
 
@@ -85,4 +84,17 @@ int64_t rsp_answer(const rsp_reads *reads, const uint8_t *body, int64_t length, 
         return reads->identity_size;
     }
     return -1;
+}
+
+int64_t rsp_compose(const rsp_form *form, const uint8_t *registers, int64_t size, uint8_t *reply, int64_t capacity)
+{
+    int64_t at = 0;
+    for (const rsp_part *part = form->parts; part < form->parts + form->count; part++) {
+        if (part->offset + part->size > size || at + part->length + 2 * part->size > capacity)
+            return -1;
+        memcpy(reply + at, part->text, (size_t)part->length);
+        rsp_hex(reply + at + part->length, registers + part->offset, part->size);
+        at += part->length + 2 * part->size;
+    }
+    return at;
 }

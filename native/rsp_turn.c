@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -57,17 +58,71 @@ static int64_t send_reply(rsp_conversation *conversation, const uint8_t *body, i
     return STATUS(RSP_TURN_NOT_SENT);
 }
 
-/* The reply's length, or -1: this packet is for somebody else, as is one that cannot be written down here. */
-static int64_t answer(rsp_conversation *conversation, const uint8_t *packet, int64_t length)
+/* Where packets and replies are written down; NULL: nowhere. */
+static rsp_journal *journal_of(const rsp_conversation *conversation)
 {
-    rsp_journal *journal = conversation->journal;
-    int writes = journal && journal->text;
-    int64_t when = writes ? rsp_clock() : 0;
+    return conversation->journal && conversation->journal->text ? conversation->journal : NULL;
+}
+
+/* The longest reply to a packet that is repeated. */
+#define LONGEST_REPEATED 1024
+
+/* What has been carried out cannot be left to somebody else for want of room to write it down. */
+static int has_room(const rsp_journal *journal, int64_t length)
+{
+    return journal->capacity - journal->end >= 4 * (length + LONGEST_REPEATED) + 2 * RSP_LINE_OVERHEAD;
+}
+
+static int64_t carry_out(const rsp_conversation *conversation, const rsp_repeat *one)
+{
+    rsp_journal *journal = journal_of(conversation);
+    int64_t end = journal ? journal->end : 0;
+    int64_t capacity = conversation->capacity < LONGEST_REPEATED ? conversation->capacity : LONGEST_REPEATED;
+    if (journal && (!has_room(journal, one->length) || rsp_journal_line(journal, "<-", one->body, one->length, 0) < 0))
+        return RSP_REPEATED_NOT;
+    int64_t size = one->carry_out(one->with, conversation->reply, capacity);
+    if (journal && size >= 0)
+        rsp_journal_line(journal, "->", conversation->reply, size, 0);
+    if (journal && size == RSP_REPEATED_NOT)
+        journal->end = end;
+    return size;
+}
+
+/* The reply's length, or as enum rsp_repeated; `count` is the index of the packet then. */
+static int64_t repeat(rsp_conversation *conversation, const uint8_t *packet, int64_t length)
+{
+    for (int64_t i = 0; i < conversation->repeats_count; i++) {
+        rsp_repeat *one = &conversation->repeats[i];
+        if (one->length != length || memcmp(one->body, packet, (size_t)length))
+            continue;
+        int64_t size = carry_out(conversation, one);
+        if (size >= 0) {
+            one->at = conversation->answered + 1;
+            conversation->repeated++;
+        } else if (size == RSP_REPEATED_PARTLY) {
+            conversation->count = i;
+        }
+        return size;
+    }
+    return RSP_REPEATED_NOT;
+}
+
+/* The reply's length, or -1: this packet is for somebody else, as is one that cannot be written down here. */
+static int64_t read_target(rsp_conversation *conversation, const uint8_t *packet, int64_t length)
+{
+    rsp_journal *journal = journal_of(conversation);
+    int64_t when = journal ? rsp_clock() : 0;
     uint8_t *reply = conversation->reply;
     int64_t size = rsp_answer(&conversation->reads, packet, length, reply, conversation->capacity);
-    if (size >= 0 && writes && rsp_journal_exchange(journal, when, packet, length, reply, size) < 0)
+    if (size >= 0 && journal && rsp_journal_exchange(journal, when, packet, length, reply, size) < 0)
         return -1;
     return size;
+}
+
+static int64_t answer(rsp_conversation *conversation, const uint8_t *packet, int64_t length)
+{
+    int64_t size = repeat(conversation, packet, length);
+    return size == RSP_REPEATED_NOT ? read_target(conversation, packet, length) : size;
 }
 
 int64_t rsp_turn(rsp_conversation *conversation, const uint8_t *body, int64_t length)
@@ -83,7 +138,9 @@ int64_t rsp_turn(rsp_conversation *conversation, const uint8_t *body, int64_t le
         conversation->count = got;
         if (packet < 0)
             return STATUS(RSP_TURN_OTHER);
-        length = left ? answer(conversation, conversation->incoming + 1, packet) : -1;
+        length = left ? answer(conversation, conversation->incoming + 1, packet) : RSP_REPEATED_NOT;
+        if (length == RSP_REPEATED_PARTLY)
+            return STATUS(RSP_TURN_REPEATED);
         if (length < 0)
             return packet;
         body = conversation->reply;

@@ -219,3 +219,30 @@ int linux_inject_syscall(int tid, linux_syscall *call);
 int linux_open_in_root(int pid, const char *path, int flags, int mode);
 /* CPUID leaf `leaf`, subleaf `subleaf` in eax..edx order. */
 void linux_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t *registers);
+
+/* For `carry_out` of an rsp_repeat (native/cdef/rsp.h), with what it is to be given. */
+typedef struct {
+    int32_t pid;
+    int32_t size;
+    int32_t pc_adjust;
+    uint64_t address;
+    uint8_t code[8];
+} linux_repeated_trap;
+int64_t linux_repeat_insertion(void *trap, uint8_t *reply, int64_t capacity);
+int64_t linux_repeat_removal(void *trap, uint8_t *reply, int64_t capacity);
+
+/* A resume and the wait for its stop, which is replied to if it is the only one, of the thread `tid`, and the end of a
+ * step or a breakpoint; else `found` of `stops` are for somebody else, 0: it runs. */
+typedef struct {
+    const linux_action *actions;
+    int32_t count;
+    int32_t tid;
+    linux_stop *stops;
+    int32_t max;
+    int32_t found;
+    int64_t budget_us;
+    int64_t spin_us;
+    rsp_form after_step;
+    rsp_form at_breakpoint;
+} linux_repeated_run;
+int64_t linux_repeat_run(void *run, uint8_t *reply, int64_t capacity);

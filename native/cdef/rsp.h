@@ -21,6 +21,9 @@ int64_t rsp_expand(const uint8_t *data, int64_t length, uint8_t *out, int64_t ca
 /* Undo '}' escapes; a '}' at the very end stays as it is. `out` may be `data`. */
 int64_t rsp_unescape(const uint8_t *data, int64_t length, uint8_t *out);
 
+/* Two digits for each byte. `data` may be the second half of `text`. */
+void rsp_hex(uint8_t *text, const uint8_t *data, int64_t size);
+
 /* What is there to read: up to `capacity` bytes, 0 at the end of the stream.
  * Sleeps for up to `wait_us` microseconds (rounded up to milliseconds; a signal
  * ends it) before -EAGAIN. A descriptor that is no socket must be in
@@ -79,10 +82,41 @@ int rsp_journal_line(rsp_journal *journal, const char *mark, const uint8_t *body
 int rsp_journal_exchange(rsp_journal *journal, int64_t when, const uint8_t *packet, int64_t packet_length,
                          const uint8_t *reply, int64_t reply_length);
 
+/* A reply in parts: text, and behind it the digits of `size` bytes at `offset` of a register set. */
+typedef struct {
+    const uint8_t *text;
+    int32_t length;
+    int32_t offset;
+    int32_t size;
+} rsp_part;
+
+typedef struct {
+    const rsp_part *parts;
+    int32_t count;
+} rsp_form;
+
+/* The reply's length, -1 when the register set is too short or the room. */
+int64_t rsp_compose(const rsp_form *form, const uint8_t *registers, int64_t size, uint8_t *reply, int64_t capacity);
+
+/* A packet that has come before, and how it is carried out again: `carry_out` (a function of the target's family)
+ * gives the length of the reply, or one of enum rsp_repeated. `at`: which of the packets of this turn it was last,
+ * counted from 1; 0: it has not come. */
+enum rsp_repeated {
+    RSP_REPEATED_NOT = -1,    /* nothing was done */
+    RSP_REPEATED_PARTLY = -2  /* it was done, and somebody else has to make the reply */
+};
+typedef struct {
+    const uint8_t *body;
+    int64_t length;
+    int64_t (*carry_out)(void *with, uint8_t *reply, int64_t capacity);
+    void *with;
+    int64_t at;
+} rsp_repeat;
+
 /* Both ends of a conversation over one socket, without acknowledgements, and its buffers. A reply is at most
  * `capacity` bytes; `out` has room for its frame. `wait_us`: how long to wait for the next packet. `answered` counts
  * the packets that `rsp_turn` has answered by itself, at most `most` in a call, and written into `journal`, if there is
- * one, before it sent the reply. */
+ * one, before it sent the reply; `repeated` those of them that are among `repeats`. */
 typedef struct {
     int descriptor;
     int flags;
@@ -96,7 +130,10 @@ typedef struct {
     int64_t incoming_capacity;
     rsp_reads reads;
     rsp_journal *journal;
+    rsp_repeat *repeats;
+    int64_t repeats_count;
     int64_t answered;
+    int64_t repeated;
     int64_t count;
     int64_t framed;
 } rsp_conversation;
@@ -104,18 +141,20 @@ typedef struct {
 /* Make the socket ready for `rsp_turn`, which sleeps in the kernel's receive: blocking, with a time limit. */
 int rsp_converse(rsp_conversation *conversation);
 
-/* One turn: frame `body`, send it, wait for the answer and read it. Packets that `reads` can answer are answered and
- * waited for again.
+/* One turn: frame `body`, send it, wait for the answer and read it. Packets that `repeats` or `reads` can answer are
+ * answered and waited for again.
  *
  * >= 0: what came is exactly one plain packet (no runs, no restart) of
  * that many bytes, and its body begins at incoming[1]. Otherwise -1 - a status of
  * enum rsp_turn, or -1000 - errno; RSP_TURN_OTHER: `count` bytes of something
- * else are in `incoming`; RSP_TURN_NOT_SENT: of the frame of `framed` bytes in `out`, `count` went out. */
+ * else are in `incoming`; RSP_TURN_REPEATED: the one of `repeats` with the index `count` has been carried out, and its
+ * reply is to be made; RSP_TURN_NOT_SENT: of the frame of `framed` bytes in `out`, `count` went out. */
 enum rsp_turn {
     RSP_TURN_SILENCE = 0,
     RSP_TURN_OTHER = 1,
     RSP_TURN_NOT_SENT = 2,
-    RSP_TURN_TOO_LONG = 3
+    RSP_TURN_TOO_LONG = 3,
+    RSP_TURN_REPEATED = 4
 };
 int64_t rsp_turn(rsp_conversation *conversation, const uint8_t *body, int64_t length);
 

@@ -2,5 +2,7 @@
 #ifndef PYDBGSERVER_LINUX_H
 #define PYDBGSERVER_LINUX_H
 #include <stdint.h>
+#include "rsp.h"
+
 #include "../cdef/linux.h"
 #endif

@@ -70,6 +70,8 @@ def insert_software(session: Session, address: int, kind: int, options: str | No
         _clear_program(session, process, address, False)
         raise
     session.breakpoints.add((process.pid, address))
+    if not options:
+        session.repeats.note_insertion(process, address, kind)
 
 
 @packet("z0", "',' address:hex ',' kind:hex")
@@ -78,6 +80,7 @@ def remove_software(session: Session, address: int, kind: int) -> None:
     process.remove_breakpoint(address, kind)
     _clear_program(session, process, address, False)
     session.breakpoints.discard((process.pid, address))
+    session.repeats.note_removal(process, address, kind)
 
 
 @packet("Z1", "',' address:hex ',' kind:hex [';' options:text]")

@@ -46,6 +46,8 @@ def resume(session: Session, actions: bytes) -> bytes | Reply | None:
         return None
     if session.dialect.is_lldb and len(session.backend.processes) > 1:
         _refuse_several_processes(session, parsed)
+    if actions in session.parsed_actions:
+        session.repeats.note_run(b"vCont;" + actions, parsed)
     return session.resume(parsed)
 
 

@@ -24,6 +24,7 @@ class RspLibrary(Protocol):
     RSP_TURN_OTHER: int
     RSP_TURN_NOT_SENT: int
     RSP_TURN_TOO_LONG: int
+    RSP_TURN_REPEATED: int
     REGISTER_COPY: int
     REGISTER_FTAG: int
     REGISTER_MASK11: int

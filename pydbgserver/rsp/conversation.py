@@ -8,7 +8,7 @@ packet is left to `Framing`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +18,9 @@ from pydbgserver.rsp.journal import Journal
 
 REPLY_CAPACITY = 64 * 1024
 """The longest reply that is made or sent this way."""
+
+MOST_REPEATS = 32
+"""Packets that a conversation can carry out in C."""
 
 FXSAVE_TAG_SPAN = (-2, 28 + 8 * 16)
 """What the x87 tag word is computed from, in bytes from the abridged tag."""
@@ -121,10 +124,36 @@ class DirectReads:
     reads_binary: int = 0
 
 
+@dataclass(slots=True, eq=False)
+class Repeat:
+    """A packet body and how C carries it out: the fields of `rsp_repeat`.
+
+    `account` notes elsewhere what that has changed; None: it lets the target run, and what comes of that has to be
+    asked for.
+    """
+
+    body: bytes
+    carry_out: Any
+    arguments: Any
+    account: Callable[[], None] | None = None
+
+
 class Conversation:
     """Turns over the socket of `wire`. Raises `OSError` when that is no socket."""
 
-    __slots__ = ("_always", "_c", "_in", "_kept", "_out", "rest", "unsent")
+    __slots__ = (
+        "_always",
+        "_c",
+        "_in",
+        "_kept",
+        "_out",
+        "_repeats",
+        "_rows",
+        "_texts",
+        "rest",
+        "unfinished",
+        "unsent",
+    )
 
     def __init__(self, wire: Wire, *, rle: bool, wait_us: int, most: int, journal: Journal | None = None) -> None:
         """`wait_us`: how long a turn waits for the next packet. `most`: how many packets it may answer by itself; they
@@ -145,6 +174,11 @@ class Conversation:
         """After a turn without a packet: what came instead, None if nothing did in time, b"" at the end."""
         self.unsent = b""
         """After a turn without a packet: what could not be sent."""
+        self.unfinished: Repeat | None = None
+        """After a turn without a packet: what has been carried out, but for its reply."""
+        self._rows = c.repeats = _new("rsp_repeat[]", MOST_REPEATS)
+        self._repeats: Sequence[Repeat] = ()
+        self._texts: list[object] = []
         result = library.rsp_converse(c)
         if result < 0:
             raise OSError(-result, os.strerror(-result))
@@ -171,6 +205,32 @@ class Conversation:
             "reads_binary": reads.reads_binary,
         }
 
+    def repeat(self, packets: Sequence[Repeat]) -> None:
+        """From now on carry out these in C, and no others; at most `MOST_REPEATS`. A list may have grown since."""
+        if packets is not self._repeats:
+            self._c.repeats_count = 0
+            if not packets:
+                return
+            self._repeats, self._texts = packets, []
+        for index in range(len(self._texts), len(packets)):
+            packet = packets[index]
+            text = _new("uint8_t[]", packet.body)
+            self._texts.append(text)
+            self._rows[index] = (text, len(packet.body), packet.carry_out, packet.arguments, 0)
+        self._c.repeats_count = len(packets)
+
+    def take_repeated(self) -> list[tuple[int, Repeat]]:
+        """What the last turns have repeated, in this order, with the number of each packet among those that they
+        answered, from 1; a packet that came several times is there once."""
+        if not self._c.repeated:
+            return []
+        self._c.repeated = 0
+        rows = self._rows[0 : len(self._texts)]
+        found = sorted((row.at, index) for index, row in enumerate(rows) if row.at)
+        for _, index in found:
+            rows[index].at = 0
+        return [(number, self._repeats[index]) for number, index in found]
+
     def turn(self, body: bytes) -> bytes | None:
         """Reply with `body` and wait for the next packet; None if none came, see `rest` and `unsent`.
 
@@ -191,11 +251,13 @@ class Conversation:
         return count
 
     def _explain(self, status: int, body: bytes) -> None:
-        self.rest, self.unsent = None, b""
+        self.rest, self.unsent, self.unfinished = None, b"", None
         if status == library.RSP_TURN_OTHER:
             self.rest = self._in[: self._c.count]
         elif status == library.RSP_TURN_NOT_SENT:
             self.unsent = self._out[self._c.count : self._c.framed]
+        elif status == library.RSP_TURN_REPEATED:
+            self.unfinished = self._repeats[self._c.count]
         elif status == library.RSP_TURN_TOO_LONG:
             self.unsent = Encoder().frame(body, self._c.flags)
         elif status != library.RSP_TURN_SILENCE:

@@ -153,6 +153,7 @@ class Connection:
             return data
         session, processes, recorder = self.session, self._backend.processes, self._recorder
         dispatch, turn, outbox, notices = session.dispatch, conversation.turn, session.outbox, session.notices
+        repeats = session.repeats
         self._placement.join()
         left = TURNS_WITHOUT_TRIO
         while left > 0:
@@ -167,13 +168,15 @@ class Connection:
                 recorder.sent(reply)
             if session.reading != self._reading:
                 self._let_read(conversation)
-            packet = turn(reply)
-            answered = conversation.take_answered()
-            session.packets += answered
+            conversation.repeat(repeats.usable())
+            before = session.packets
+            try:
+                packet = turn(reply)
+            finally:
+                repeats.account_for(conversation)
             if packet is None:
-                self.framing.out += conversation.unsent
-                return self._after_conversation(conversation.rest)
-            left -= 1 + answered
+                return self._after_conversation(conversation)
+            left -= 1 + session.packets - before
             body = packet
         return b"$" + body + b"#00"
 
@@ -182,11 +185,15 @@ class Connection:
         self._reading = self.session.reading
         conversation.read_directly(direct_reads(self.session))
 
-    def _after_conversation(self, rest: bytes | None) -> bytes:
+    def _after_conversation(self, conversation: Conversation) -> bytes:
         """Something else came, or nothing did, or the end (which is found again by the next to look)."""
-        if rest is None:
+        self.framing.out += conversation.unsent
+        unfinished, conversation.unfinished = conversation.unfinished, None
+        if unfinished is not None:
+            self._post(self.session.repeats.go_on(unfinished))
+        elif conversation.rest is None:
             self._patience.missed()
-        return rest or b""
+        return conversation.rest or b""
 
     def _take(self, data: bytes) -> None:
         """Handle every packet that `data` completes."""

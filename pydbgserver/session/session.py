@@ -32,6 +32,7 @@ from pydbgserver.session import stop_reply
 from pydbgserver.session.dialect import Client, Dialect
 from pydbgserver.session.launch import LaunchSettings
 from pydbgserver.session.open_files import OpenFile
+from pydbgserver.session.repeats import Repeats
 from pydbgserver.session.stop_reply import StopForms
 from pydbgserver.session.stops import InitialStop, StopQueue
 from pydbgserver.target.api import Backend, LaunchSpec, Process, ResumeAction, ResumeKind, RunOptions
@@ -129,7 +130,6 @@ class Session:
     """
 
     __slots__ = (
-        "_budget_us",
         "_disabled",
         "_held_output",
         "_interrupt_next",
@@ -163,6 +163,8 @@ class Session:
         "process_listing",
         "programmed",
         "ran_before",
+        "repeats",
+        "resume_budget_us",
         "resume_thread",
         "run_options",
         "running",
@@ -229,6 +231,8 @@ class Session:
         """(pid, address, hardware) of the breakpoints that have conditions or commands."""
         self.symbols: dict[int, dict[str, int]] = {}
         """By pid: addresses of symbols that the client has looked up for us."""
+        self.repeats = Repeats(self)
+        """Packets that may be carried out without `dispatch`."""
         self.parsed_actions: dict[bytes, tuple[ResumeAction, ...]] = {}
         self.file_view: Files = OWN_FILES
         """Host I/O: in whose view of the file system paths are meant (vFile:setfs)."""
@@ -242,7 +246,8 @@ class Session:
         self.stop_forms = StopForms(
             thread_key="Tthread" not in options.disabled_packets, details="T" not in options.disabled_packets
         )
-        self._budget_us = options.resume_budget_us
+        self.resume_budget_us = options.resume_budget_us
+        """How long a resume waits for its stop, in microseconds."""
         self._interrupt_next = 0.0
         """Until when (time.monotonic) a resume is stopped at once by an interrupt that came before it."""
         self._reported_at = 0
@@ -417,6 +422,7 @@ class Session:
         self.programmed = {one for one in self.programmed if one[0] != pid}
         self.symbols.pop(pid, None)
         self.xfer_snapshot = None
+        self.repeats.forget()
 
     def _adopt_any_process(self) -> None:
         for process in self.backend.processes.values():
@@ -470,12 +476,27 @@ class Session:
                 return self._report(event)
         if self.options_changed:
             self.apply_options()
-        events = self.backend.resume(self.stops.resumed(actions), budget_us=self._budget_us)
+        return self.has_run(self.backend.resume(self.stops.resumed(actions), budget_us=self.resume_budget_us))
+
+    def has_run(self, events: Sequence[StopEvent]) -> bytes | Reply:
+        """A resume has brought `events`, or none yet; gives the stop reply then."""
         if events:
             return self._stopped(events)
         self.running = True
         self._flush_output()
         return NO_REPLY
+
+    def has_stopped(self, event: StopEvent, number: int) -> None:
+        """The client has been told of `event` in the reply to the packet `number`, which resumed the target."""
+        self.stops.resumed(())
+        self._note(event, number)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether a resume has more to see to than its actions."""
+        if self.options_changed or self.stops.pending or self._interrupt_next or self.programmed:
+            return True
+        return self.non_stop is not None
 
     def _stop_before_running(self, actions: Sequence[ResumeAction]) -> bytes:
         process, tid = self.find_thread(ThreadId(None, ANY))
@@ -579,16 +600,19 @@ class Session:
                 self.forget_program(event.pid)
 
     def _report(self, event: StopEvent) -> bytes:
-        self.stops.report(event)
         if event.__class__ is BreakpointHit and event.failure:
             self._tell_failure(event)
-        self._reported_at = self.packets
+        self._note(event, self.packets)
+        return stop_reply.compose(self, event)
+
+    def _note(self, event: StopEvent, number: int) -> None:
+        self.stops.report(event)
+        self._reported_at = number
         if isinstance(event, ThreadEvent):
             process = self.backend.processes.get(event.pid)
             if process is not None:
                 self._process = process
                 self._tid = event.tid
-        return stop_reply.compose(self, event)
 
     def _tell_failure(self, event: BreakpointHit) -> None:
         """On the client's console: no stop reply has a place for it."""

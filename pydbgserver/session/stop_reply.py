@@ -42,6 +42,7 @@ from pydbgserver.target.events import (
     WatchpointHit,
 )
 from pydbgserver.target.registers import expedited, pc
+from pydbgserver.target.repeats import ReplyPart, RunReplies
 
 if TYPE_CHECKING:
     from pydbgserver.session.session import Session
@@ -209,6 +210,25 @@ def _for_gdb(session: Session, event: ThreadEvent) -> bytes:
     if not forms.thread_key:
         return f"{head}{registers}".encode()
     return f"{head}{registers}thread:{thread};".encode()
+
+
+def run_replies(session: Session, process: Process, tid: int) -> RunReplies | None:
+    """What `compose` gives for a step and for a software breakpoint of the thread, in parts; None where it says more
+    than registers."""
+    forms = session.stop_forms
+    if session.dialect.is_lldb or not (forms.details and forms.thread_key):
+        return None
+    step = _gdb_plain(session, StepDone(process.pid, tid))
+    breakpoint = _gdb_breakpoint(session, BreakpointHit(process.pid, tid, 0))
+    return RunReplies(tid, *(_gdb_parts(session, process, tid, head) for head in (step, breakpoint)))
+
+
+def _gdb_parts(session: Session, process: Process, tid: int, text: str) -> list[ReplyPart]:
+    parts = []
+    for number, start, end in process.arch.expedited_slices:
+        parts.append(ReplyPart(f"{text}{number:02x}:".encode(), start, end - start))
+        text = ";"
+    return [*parts, ReplyPart(f"{text}thread:{session.dialect.thread_id(process.pid, tid)};".encode())]
 
 
 def _fork_key(session: Session, event: Forked) -> str:

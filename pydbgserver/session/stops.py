@@ -90,6 +90,11 @@ class StopQueue:
         owed, self._owed_signals = self._owed_signals, {}
         return [*_deliveries(owed, actions), *actions]
 
+    @property
+    def pending(self) -> bool:
+        """Whether the next resume has an event to report first, or a signal to deliver."""
+        return bool(self.waiting or self._owed_signals)
+
     def forget(self, pid: int) -> None:
         """The process is gone, let go, or has become another program."""
         self.waiting = [event for event in self.waiting if event.pid != pid]

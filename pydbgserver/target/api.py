@@ -20,6 +20,7 @@ from pydbgserver.target.launch_spec import LaunchSpec as LaunchSpec
 
 if TYPE_CHECKING:
     from pydbgserver.arch.model import Arch
+    from pydbgserver.target.repeats import NativeRepeats
 
 Capability = TypeVar("Capability")
 
@@ -227,6 +228,10 @@ class Backend(ABC):
     @abstractmethod
     def resume(self, actions: Sequence[ResumeAction], *, budget_us: int = 0) -> Sequence[StopEvent]:
         """Apply `actions` to the stopped threads and wait at most `budget_us` microseconds for a stop."""
+
+    def native_repeats(self) -> NativeRepeats | None:
+        """How packets that come again are carried out without Python; None where they are not."""
+        return None
 
     @abstractmethod
     def poll(self, *, budget_us: int = 0) -> Sequence[StopEvent]:

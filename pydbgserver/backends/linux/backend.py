@@ -28,6 +28,7 @@ from pydbgserver.target.api import (
 )
 from pydbgserver.target.events import Execed, Forked, Interrupted, ProcessExited, SignalStop, StopEvent
 from pydbgserver.target.files import Files
+from pydbgserver.target.repeats import NativeRepeats
 
 SPIN_US = 150
 """How long a wait spins before it sleeps: a step takes ~10 us when spun for, ~20 us when slept for."""
@@ -96,6 +97,19 @@ class LinuxBackend(Backend):
             process.resumed()
         tracer.resume(actions)
         return self.poll(budget_us=budget_us)
+
+    def native_repeats(self) -> NativeRepeats | None:
+        if tracer.read_functions() is None:
+            return None
+        from pydbgserver.backends.linux.repeats import LinuxRepeats
+
+        return LinuxRepeats(self, self._spin_us)
+
+    def ran(self, count: int) -> Sequence[StopEvent]:
+        """As `resume`, when C has resumed and found `count` stops."""
+        for process in self.processes.values():
+            process.resumed()
+        return [self._event(index) for index in range(count)]
 
     def poll(self, *, budget_us: int = 0) -> Sequence[StopEvent]:
         count = tracer.wait(budget_us, self._spin_us)

@@ -7,7 +7,7 @@ answered by a small agent on another machine.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydbgserver import native
 from pydbgserver.arch.model import SyscallConvention
@@ -125,10 +125,15 @@ class _Actions:
 def resume(actions: Sequence[ResumeAction]) -> int:
     """Apply the actions; gives the number of threads resumed."""
     if actions is not _Actions.given or actions.__class__ is not tuple:
-        _Actions.array = _ffi.new("linux_action[]", [_raw(action) for action in actions])
+        _Actions.array = raw_actions(actions)
         _Actions.given = actions
     result: int = _lib.linux_resume(_Actions.array, len(actions))
     return result
+
+
+def raw_actions(actions: Sequence[ResumeAction]) -> Any:
+    """A `linux_action[]`."""
+    return _ffi.new("linux_action[]", [_raw(action) for action in actions])
 
 
 def _raw(action: ResumeAction) -> tuple[int, ...]:
@@ -139,6 +144,11 @@ def wait(budget_us: int, spin_us: int) -> int:
     """How many events the stop has that is complete, see `stop_at`; 0 while the target runs."""
     count: int = _lib.linux_wait(_stops, MAX_STOPS, budget_us, spin_us)
     return count
+
+
+def stop_records() -> tuple[Any, int]:
+    """The array that `stop_at` looks into, for C calls that wait, and how many stops it has room for."""
+    return _stops, MAX_STOPS
 
 
 def stop_at(index: int) -> tuple[RawStop, bytes]:
