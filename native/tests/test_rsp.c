@@ -375,6 +375,76 @@ static void test_recorded_turns(void)
     free(scratch);
 }
 
+static void test_parts(void)
+{
+    const uint8_t *registers = exact("\x01\x02\x03\xff", 4);
+    rsp_part parts[] = {{(const uint8_t *)"T0506:", 6, 2, 2}, {(const uint8_t *)";07:", 4, 0, 1}, {(const uint8_t *)";", 1, 0, 0}};
+    rsp_form form = {parts, 3};
+    uint8_t *reply = malloc(17);
+    assert(rsp_compose(&form, registers, 4, reply, 17) == 17 && !memcmp(reply, "T0506:03ff;07:01;", 17));
+    assert(rsp_compose(&form, registers, 4, reply, 16) == -1);
+    assert(rsp_compose(&form, registers, 3, reply, 17) == -1);
+    free(reply);
+    free((void *)registers);
+}
+
+static int64_t carry_out(void *with, uint8_t *reply, int64_t capacity)
+{
+    int64_t *result = with;
+    assert(*result <= capacity);
+    memset(reply, '!', (size_t)(*result > 0 ? *result : 0));
+    return *result;
+}
+
+static void test_repeats(void)
+{
+    int pair[2];
+    uint8_t reply[64], out[132], incoming[64];
+    int64_t done = 2, not_done = RSP_REPEATED_NOT, partly = RSP_REPEATED_PARTLY;
+    rsp_repeat repeats[] = {{(const uint8_t *)"a", 1, carry_out, &not_done, 0},
+                            {(const uint8_t *)"abc", 3, carry_out, &done, 0},
+                            {(const uint8_t *)"abd", 3, carry_out, &partly, 0}};
+    assert(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+    rsp_conversation talk = {.descriptor = pair[0], .wait_us = 1000, .most = 2, .reply = reply, .capacity = sizeof reply,
+                             .out = out, .out_capacity = sizeof out, .incoming = incoming,
+                             .incoming_capacity = sizeof incoming, .repeats = repeats, .repeats_count = 3};
+    assert(rsp_converse(&talk) == 0);
+    say(pair[1], "$abc#26");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == -1 - RSP_TURN_SILENCE && hears(pair[1], "$OK#9a$!!#42"));
+    assert(talk.answered == 1 && talk.repeated == 1 && repeats[1].at == 1);
+    say(pair[1], "$abd#27");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == -1 - RSP_TURN_REPEATED && talk.count == 2 && !repeats[2].at);
+    assert(hears(pair[1], "$OK#9a"));
+    say(pair[1], "$a#61");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == 1 && talk.answered == 1);
+    say(pair[1], "$ab#c3"); /* the beginning of one is another packet */
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == 2 && talk.answered == 1);
+    talk.repeats_count = 1;
+    say(pair[1], "$abc#26");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == 3 && talk.answered == 1);
+    while (recv(pair[1], incoming, sizeof incoming, MSG_DONTWAIT) > 0) {
+    }
+    talk.repeats_count = 3;
+    uint8_t *room = malloc(8192);
+    rsp_journal journal = {.text = room, .capacity = 8192, .start = rsp_clock(), .longest = 64};
+    talk.journal = &journal;
+    say(pair[1], "$abc#26");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == -1 - RSP_TURN_SILENCE && talk.answered == 2);
+    assert(!memcmp(room + journal.end - 7, " -> !!\n", 7));
+    say(pair[1], "$abd#27");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == -1 - RSP_TURN_REPEATED);
+    int64_t end = journal.end;
+    assert(!memcmp(room + end - 8, " <- abd\n", 8)); /* the reply's line comes with the reply */
+    say(pair[1], "$a#61");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == 1 && journal.end == end);
+    journal.capacity = end + 4096; /* what has no room is not carried out */
+    say(pair[1], "$abc#26");
+    assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == 3 && talk.answered == 2 && journal.end == end);
+    free(room);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 int main(void)
 {
     test_frames();
@@ -389,6 +459,8 @@ int main(void)
     test_journal();
     test_exchanges();
     test_recorded_turns();
+    test_parts();
+    test_repeats();
     puts("all passed");
     return 0;
 }
