@@ -64,14 +64,18 @@ void go_on(struct thread *thread) {
 }
 
 static bool in_range(const struct thread *thread, uint64_t pc) {
-    return thread->resume_kind == LINUX_RANGE_STEP && pc >= thread->range_start && pc < thread->range_end;
+    return pc >= thread->range_start && pc < thread->range_end;
 }
 
-static void handle_step(struct thread *thread) {
+static bool stays_in_range(struct thread *thread) {
     uint64_t pc = peek_pc(thread);
     if (in_range(thread, pc) && carry_out_jump(thread, pc))
         pc = thread_pc(thread); /* one at most: a step between two lets signals in */
-    if (in_range(thread, pc))
+    return in_range(thread, pc);
+}
+
+static void handle_step(struct thread *thread) {
+    if (thread->resume_kind == LINUX_RANGE_STEP && stays_in_range(thread))
         go_on(thread);
     else
         record_event(thread, LINUX_STOP_STEP, SIGTRAP, 0);
