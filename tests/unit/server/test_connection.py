@@ -323,7 +323,7 @@ class NextAlwaysThere:
     def __init__(self, session: Session, packets: Sequence[bytes]) -> None:
         self.session = session
         self.packets = list(packets)
-        self.unsent, self.rest = b"", b""
+        self.unsent, self.rest, self.unfinished = b"", b"", None
         self.waited_while_running = False
 
     def turn(self, reply: bytes) -> bytes | None:
@@ -336,7 +336,13 @@ class NextAlwaysThere:
     def take_answered(self) -> int:
         return 0
 
+    def take_repeated(self) -> Sequence[object]:
+        return ()
+
     def read_directly(self, reads: object) -> None:
+        pass
+
+    def repeat(self, packets: Sequence[object]) -> None:
         pass
 
 
