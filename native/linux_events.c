@@ -205,7 +205,8 @@ static bool is_job_control(int signal) {
 static void handle_event_stop(struct thread *thread, int signal) {
     thread->step_interrupted |= thread->stepping;
     thread->group_stopped = is_job_control(signal) && !thread->process->continue_group;
-    go_on(thread);
+    if (thread->group_stopped || !take_pending_trap(thread))
+        go_on(thread);
 }
 
 /* man ptrace: an exiting thread makes one more stop. It runs no user code any more: let it go on at once. */

@@ -13,7 +13,8 @@
 
 static long real_ptrace(long request, pid_t tid, void *address, void *data) {
     /* The raw system call: PEEK requests then store through `data` and give no value of their own. */
-    return syscall(SYS_ptrace, request, (long)tid, address, data) < 0 ? -errno : 0;
+    long result = syscall(SYS_ptrace, request, (long)tid, address, data);
+    return result < 0 ? -errno : result;
 }
 
 static pid_t real_waitpid(pid_t tid, int *status, int options) {
@@ -69,6 +70,7 @@ static const char *request_name(long request) {
         {PTRACE_GETSIGINFO, "GETSIGINFO"}, {PTRACE_SETSIGINFO, "SETSIGINFO"}, {PTRACE_GETREGSET, "GETREGSET"},
         {PTRACE_SETREGSET, "SETREGSET"},   {PTRACE_SEIZE, "SEIZE"},           {PTRACE_INTERRUPT, "INTERRUPT"},
         {PTRACE_LISTEN, "LISTEN"},         {PTRACE_GETSIGMASK, "GETSIGMASK"}, {PTRACE_SETSIGMASK, "SETSIGMASK"},
+        {PTRACE_PEEKSIGINFO, "PEEKSIGINFO"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i].request == request)

@@ -217,6 +217,9 @@ void release_process(struct process *process, bool stopped);
 void handle_status(struct thread *thread, int status);
 /* The program's own trap instruction, below one of ours. */
 void handle_own_trap(struct thread *thread);
+
+/* linux_pending.c. True: a trap of the thread's waits behind its present stop, and the thread stops for it next. */
+bool take_pending_trap(struct thread *thread);
 bool is_caught(const struct process *process, uint64_t number);
 void record_event(struct thread *thread, int kind, int signal, uint64_t value);
 bool stays_stopped(const struct thread *thread);

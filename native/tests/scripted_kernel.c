@@ -303,6 +303,22 @@ static void raise_fault(struct task *t, int number, int code) {
     stop(t, number, 0);
 }
 
+/* A fault's signal while a stop of another kind is due: it comes right after that. */
+static void queue_fault(struct task *t, int number, int code) {
+    CHECK(t->pending_count < 16);
+    memmove(t->pending + 1, t->pending, (size_t)t->pending_count++ * sizeof *t->pending);
+    t->pending[0] = (siginfo_t){.si_signo = number, .si_code = code};
+}
+
+void hit_trap_behind_interrupt(pid_t tid) {
+    struct task *t = task(tid);
+    CHECK_EQ(code_at(tid, t->registers.rip), OP_TRAP);
+    CHECK(t->trap_pending);
+    t->registers.rip++;
+    traps_taken++;
+    queue_fault(t, SIGTRAP, SI_KERNEL);
+}
+
 static void deliver(struct task *t, int number) {
     CHECK(delivery_count < 64);
     int value = t->info.si_signo == number ? t->info.si_int : 0;
@@ -524,6 +540,8 @@ static void advance_task(struct task *t) {
     else if (t->state == TASK_BLOCKS && (t->trap_pending || t->notify_pending || has_signal(t))) {
         t->state = TASK_RUNS;
         t->registers.rip -= CALL_SIZE; /* it is begun anew after the stop */
+        if (t->request == PTRACE_SINGLESTEP)
+            queue_fault(t, SIGTRAP, TRAP_BRKPT); /* ptrace_report_syscall_exit() */
         t->returning = false;
         get_signal(t);
     }
@@ -649,6 +667,13 @@ static long syscall_info(const struct task *t, uint8_t *data) {
     return 88;
 }
 
+static long peek_signals(const struct task *t, const struct __ptrace_peeksiginfo_args *which, siginfo_t *found) {
+    int count = 0;
+    for (int i = (int)which->off; i < t->pending_count && count < which->nr; i++)
+        found[count++] = t->pending[i];
+    return count;
+}
+
 static long inspect(struct task *t, long request, uintptr_t address, void *data) {
     switch (request) {
     case PTRACE_GETEVENTMSG:
@@ -657,6 +682,8 @@ static long inspect(struct task *t, long request, uintptr_t address, void *data)
     case PTRACE_GETSIGINFO:
         memcpy(data, &t->info, sizeof t->info);
         return 0;
+    case PTRACE_PEEKSIGINFO:
+        return peek_signals(t, (const void *)address, data);
     case PTRACE_SETSIGINFO:
         memcpy(&t->info, data, sizeof t->info);
         return 0;

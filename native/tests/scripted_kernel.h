@@ -119,6 +119,8 @@ int forget_tasks(void);
 void send_signal(pid_t tid, int number, int value);
 void send_group(pid_t pid, int number, int value);
 void kill_group(pid_t pid);
+/* The thread stands at a trap, and an interrupt is due: its SIGTRAP comes after the interrupt's stop. */
+void hit_trap_behind_interrupt(pid_t tid);
 /* waitpid(-1) looks at the youngest thread first. */
 extern bool youngest_first;
 /* SIGKILL makes no PTRACE_EVENT_EXIT stop. */

@@ -13,7 +13,7 @@ from pydbgserver.errors import AttachError
 from pydbgserver.target.api import RunOptions
 from pydbgserver.target.capabilities import HardwareDebug
 from pydbgserver.target.events import BreakpointHit, Interrupted, SignalStop, WatchKind
-from tests.live.debuggee import Debuggees, settles_in
+from tests.live.debuggee import STEP, Debuggees, settles_in
 
 
 def test_every_thread_is_attached_and_let_go(debuggees: Debuggees) -> None:
@@ -128,3 +128,18 @@ def test_attach_then_breakpoint(debuggees: Debuggees) -> None:
         assert {event.address for event in events if isinstance(event, BreakpointHit)} == {hit}
         hits += len(events)
     assert hits == 16
+
+
+def test_detach_after_a_step_that_a_system_call_held_up(debuggees: Debuggees) -> None:
+    """The interrupted call ends with the step's SIGTRAP, which comes after the stop that has interrupted it."""
+    child = debuggees.start("blocked_call")
+    assert settles_in(child.pid, "S")
+    target = debuggees.attach_to(child.pid, "blocked_call")
+    target.start(STEP)
+    assert settles_in(child.pid, "S")
+    assert target.interrupt() == [Interrupted(child.pid, child.pid)]
+    target.process.detach()
+    assert settles_in(child.pid, "S"), child.wait(timeout=20)
+    os.kill(child.pid, signal.SIGUSR1)
+    again = debuggees.attach_to(child.pid, "blocked_call")
+    assert again.long_at("calls") & 0xFFFFFFFF == 2
