@@ -126,8 +126,8 @@ def _run(command: Sequence[str], cwd: Path | None = None) -> None:
 
 
 def prepare_client(work: Path) -> Path:
-    """An ``lldb`` command whose Python module can be imported: the one that Debian installs links to a library that
-    no package has."""
+    """An ``lldb`` command whose Python module can be imported (the one that Debian installs links to a library that no
+    package has), with ``lldb-dap`` beside it."""
     module = work / "client/site-packages/lldb"
     module.mkdir(parents=True, exist_ok=True)
     for entry in MODULE.iterdir():
@@ -140,6 +140,10 @@ def prepare_client(work: Path) -> Path:
         f'PYTHONPATH={module.parent}${{PYTHONPATH:+:$PYTHONPATH}} exec {LLVM}/bin/lldb "$@"\n'
     )
     command.chmod(0o755)
+    # The tests look for the editors' adapter beside it.
+    adapter = work / "client/lldb-dap"
+    if not adapter.is_symlink():
+        adapter.symlink_to(LLVM / "bin/lldb-dap")
     return command
 
 
@@ -257,9 +261,9 @@ def selected(lldb: Path, words: Sequence[str]) -> list[Path]:
     return [path for paths in found for path in paths]
 
 
-def compare(words: Sequence[str], work: Path, jobs: int) -> tuple[Outcome, Outcome]:
+def compare(words: Sequence[str], work: Path, jobs: int, extra: Sequence[str] = ()) -> tuple[Outcome, Outcome]:
     """Run the tests that `words` name (see `selected`) against this checkout, and against lldb-server those whose
-    results are not kept from earlier. Gives all results kept: ours, the peer's."""
+    results are not kept from earlier; `extra` are more options for dotest. Gives all results kept: ours, the peer's."""
     work.mkdir(parents=True, exist_ok=True)
     lldb = fetch(work)
     client = prepare_client(work)
@@ -269,7 +273,8 @@ def compare(words: Sequence[str], work: Path, jobs: int) -> tuple[Outcome, Outco
         results.parent.mkdir(exist_ok=True)
         known = {test.partition(":")[0] for test in load(results).results} if name == "peer" else set()
         wanted = [file for file in selected(lldb, words) if file.stem not in known]
-        store(results, run(lldb, client, server, work / name, wanted, jobs, said=lambda text: print(text, flush=True)))
+        told = run(lldb, client, server, work / name, wanted, jobs, extra, said=lambda text: print(text, flush=True))
+        store(results, told)
     return load(work / "ours/results.json"), load(work / "peer/results.json")
 
 
@@ -280,10 +285,16 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache/pydbgserver-suites")
     parser.add_argument("--jobs", type=int, default=2, help="how many files of tests are run at a time")
+    parser.add_argument(
+        "--one-format",
+        action="store_true",
+        help="leave out the repetitions with debug info in files of their own (.dwo), which no server sees",
+    )
     parser.add_argument("--page", action="store_true", help="write docs/conformance.md from all results in --work")
     parser.add_argument("tests", nargs="*", help=f"slices ({', '.join(SLICES)}), or paths below lldb/test/API")
     options = parser.parse_args(words)
-    ours, peer = compare(options.tests, options.work.resolve(), options.jobs)
+    extra = ("--skip-category", "dwo") if options.one_format else ()
+    ours, peer = compare(options.tests, options.work.resolve(), options.jobs, extra)
     text = report(ours, peer)
     print(text)
     if options.page:

@@ -131,10 +131,10 @@ class Client:
         if program is not None:
             self.command(f"file {program}")
 
-    def command(self, line: str) -> str:
-        """Send a command; what was said between it and the next prompt."""
+    def command(self, line: str, event: str | None = None) -> str:
+        """Send a command; what was said between it and the next prompt, or the next after the regex `event`."""
         self._type(line)
-        return self.wait_for(self.kind.prompt)
+        return self.wait_for(self.kind.prompt) if event is None else self._to_the_prompt(self.wait_for(event))
 
     def resume(self, line: str) -> None:
         """Send a command that lets the program run and wait only until the client says so."""
@@ -169,16 +169,19 @@ class Client:
             self._type("process interrupt")
             before = self.wait_for(f"{NOT_RUNNING}|{self.kind.stopped}")
             if not re.match(NOT_RUNNING, str(self.child.after)):
-                return self._to_the_prompt(before)
+                return self._after_stop(before)
             self.wait_for(self.kind.prompt)
         self.fail("the process does not run")
 
     def wait_for_stop(self, how: str) -> str:
         """After `resume`: what was said from the regex `how` to the prompt after it."""
-        return self._to_the_prompt(self.wait_for(how))
+        return self._after_stop(self.wait_for(how))
 
     def _to_the_prompt(self, before: str) -> str:
-        said = before + str(self.child.after) + self.wait_for(self.kind.prompt)
+        return before + str(self.child.after) + self.wait_for(self.kind.prompt)
+
+    def _after_stop(self, before: str) -> str:
+        said = self._to_the_prompt(before)
         if self.kind is LLDB:
             self.command("script lldb.debugger.SetAsync(False)")
         return said

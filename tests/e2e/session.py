@@ -19,8 +19,8 @@ class Step:
     """A command for each client (None: that client has no such step) and regexes seen in its answer, in order.
 
     `sees` is for both clients; `gdb_sees` and `lldb_sees` come on top of it for one of them. A regex
-    matches within the answer to this command only; `^` and `$` match at lines. With `until` the command is given
-    again until its answer has all of them: for what the client learns from a thread of its own, at its own time.
+    matches within the answer to this command only; `^` and `$` match at lines. `lldb_event` is what lldb's event
+    thread says of it, before the prompt or after it: it is waited for, lest it be said in the midst of the next command.
     """
 
     gdb: str | None
@@ -29,7 +29,7 @@ class Step:
     gdb_sees: Patterns = ()
     lldb_sees: Patterns = ()
     not_sees: str | None = None
-    until: bool = False
+    lldb_event: str | None = None
 
     def command(self, client: str) -> str | None:
         return self.gdb if client == "gdb" else self.lldb
@@ -38,19 +38,13 @@ class Step:
         return [*as_list(self.sees), *as_list(self.gdb_sees if client == "gdb" else self.lldb_sees)]
 
 
-# lldb's public state is set when its event thread takes the exit from a queue, which may be after the prompt of
-# `process kill` (Process::SetExitStatus, Process::ProcessEventData::DoOnRemoval).
+# lldb's public state is set when its event thread takes the exit from a queue and tells of it, which may be after the
+# prompt of `process kill` (Process::SetExitStatus, Process::ProcessEventData::DoOnRemoval).
 KILL = (
-    Step("kill", "process kill", gdb_sees=r"killed"),
-    Step(
-        "info program",
-        "process status",
-        (),
-        r"not being run",
-        r"exited with status = 9|no process|[Ii]nvalid process",
-        until=True,
-    ),
+    Step("kill", "process kill", gdb_sees=r"killed", lldb_event=r"Process \d+ exited with status = 9"),
+    Step("info program", "process status", (), r"not being run", r"exited with status = 9"),
 )
+DETACH = Step("detach", "process detach", gdb_sees=r"Detaching", lldb_event=r"Process \d+ detached")
 
 
 def select_thread(number: int) -> Step:
@@ -97,11 +91,8 @@ class Session:
         return said
 
     def _run(self, step: Step, line: str) -> str:
-        patterns = step.patterns(self.client.kind.name)
-        deadline = time.monotonic() + (WAIT if step.until else 0)
-        said = self.client.command(line)
-        while (missing := first_missing(said, patterns)) is not None and time.monotonic() < deadline:
-            said = self.client.command(line)
+        said = self.client.command(line, None if self.is_gdb else step.lldb_event)
+        missing = first_missing(said, step.patterns(self.client.kind.name))
         if missing is not None:
             self.client.fail(f"`{line}`: {missing!r} not found in\n{said}")
         if step.not_sees is not None and re.search(step.not_sees, said, re.MULTILINE):

@@ -12,7 +12,7 @@ from tests.e2e import test_everyday, test_processes, test_threads_signals
 from tests.e2e.clients import ClientKind
 from tests.e2e.conftest import Debug, require_client
 from tests.e2e.servers import with_peers
-from tests.e2e.session import KILL, Step, select_thread
+from tests.e2e.session import DETACH, KILL, Step, select_thread
 from tests.programs import NARROW, Programs
 
 Case = Callable[[Debug, ClientKind], None]
@@ -100,7 +100,7 @@ def test_attach_and_a_call_while_in_the_kernel(narrow: Debug, kind: ClientKind) 
     session.run(
         Step("print (int)getppid() > 0", "expression (int)getppid() > 0", r"= (1|true)$"),
         Step("print handled", "expression handled", r"= 0$"),
-        Step("detach", "process detach", gdb_sees=r"Detaching"),
+        DETACH,
     )
     target.send_signal(signal.SIGUSR2)
     assert target.stdout is not None

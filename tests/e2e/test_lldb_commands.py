@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.clients import LLDB, ClientKind
 from tests.e2e.conftest import Debug, require_client
 from tests.e2e.servers import WAIT, with_peers
-from tests.e2e.session import KILL, Step
+from tests.e2e.session import DETACH, KILL, Step
 from tests.live.debuggee import settles_in
 
 
@@ -25,8 +25,7 @@ def test_detaching_can_leave_the_program_stopped(debug: Debug, lldb: ClientKind)
         pytest.skip("lldb-server does not offer it")
     target = debug.spawn("ungrouped")
     session = debug.attach(lldb, "ungrouped", target.pid)
-    # That it is detached is said by lldb's event thread, which may be after the prompt.
-    session.run(Step(None, "process detach --keep-stopped true", not_sees="error"))
+    session.run(Step(None, "process detach --keep-stopped true", not_sees="error", lldb_event=r"Process \d+ detached"))
     assert "TracerPid:\t0\n" in Path(f"/proc/{target.pid}/status").read_text()
     assert settles_in(target.pid, "T")
     os.kill(target.pid, signal.SIGCONT)
@@ -69,6 +68,6 @@ def test_registers_by_all_their_names_without_a_program(debug: Debug, lldb: Clie
         Step(None, "register read ebx bx bh", (r"ebx = 0x55667788", r"bx = 0x7788", r"bh = 0x77")),
         Step(None, "register write bl 0x99"),
         Step(None, "register read rbx", r"rbx = 0x1122334455667799"),
-        Step(None, "detach"),
+        DETACH,
     )
     assert target.poll() is None

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.clients import LLDB
 from tests.e2e.conftest import Debug, require_client
 from tests.e2e.servers import Server, start_platform, with_peers
-from tests.e2e.session import KILL, Session, Step
+from tests.e2e.session import DETACH, KILL, Session, Step
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_attach_and_detach(debug: Debug, server: Server, remote: Path) -> None:
     session.run(
         command(f"process attach -p {target.pid}", rf"Process {target.pid} stopped"),
         command("bt", r"frame #0"),
-        command("detach"),
+        DETACH,
     )
     assert target.poll() is None
 

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.clients import ClientKind
 from tests.e2e.conftest import Debug
 from tests.e2e.servers import with_peers
-from tests.e2e.session import Step, select_thread
+from tests.e2e.session import DETACH, Step, select_thread
 
 
 def test_attach_detach_and_attach_again(debug: Debug, kind: ClientKind) -> None:
@@ -20,7 +20,7 @@ def test_attach_detach_and_attach_again(debug: Debug, kind: ClientKind) -> None:
         session.run(
             Step("print handled", "expression handled", rf"= {signals_before}$"),
             Step("break handler", "breakpoint set -n handler", r"Breakpoint 1"),
-            Step("detach", "process detach", gdb_sees=r"Detaching"),
+            DETACH,
         )
         session.client.close()
         target.send_signal(signal.SIGUSR1)
@@ -38,7 +38,7 @@ def test_attach_to_threads(debug: Debug, kind: ClientKind) -> None:
     session.run(
         select_thread(15),
         Step("backtrace", "thread backtrace", (r"pause", r"worker")),
-        Step("detach", "process detach", gdb_sees=r"Detaching"),
+        DETACH,
     )
     assert target.poll() is None
 
@@ -58,7 +58,7 @@ def test_attach_while_threads_come_and_go(debug: Debug, kind: ClientKind) -> Non
         Step("continue", "continue", r"born"),
         Step("print births > 0", "expression births > 0", r"= (1|true)$"),
         Step("delete", "breakpoint delete"),
-        Step("detach", "process detach", gdb_sees=r"Detaching"),
+        DETACH,
     )
     assert target.poll() is None
 

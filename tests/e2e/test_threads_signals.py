@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.clients import ClientKind
 from tests.e2e.conftest import Debug
 from tests.e2e.servers import with_peers
-from tests.e2e.session import KILL, Step, select_thread
+from tests.e2e.session import DETACH, KILL, Step, select_thread
 
 
 def test_five_threads_with_thread_locals(debug: Debug, kind: ClientKind) -> None:
@@ -119,7 +119,7 @@ def test_interrupt_of_an_attached_program_that_leads_no_group(debug: Debug, kind
     session.interrupt()
     session.run(
         Step("print spins > 0", "expression spins > 0", r"= (1|true)$"),
-        Step("detach", "process detach", gdb_sees=r"Detaching"),
+        DETACH,
     )
     target.send_signal(signal.SIGTERM)
     assert target.wait(20) == 7
