@@ -20,7 +20,7 @@ class Step:
 
     `sees` is for both clients; `gdb_sees` and `lldb_sees` come on top of it for one of them. A regex
     matches within the answer to this command only; `^` and `$` match at lines. `lldb_event` is what lldb's event
-    thread says of it, before the prompt or after it: it is waited for, lest it be said in the midst of the next command.
+    thread says of it, before the prompt or after it: it is waited for, lest it be said amid the next command.
     """
 
     gdb: str | None
