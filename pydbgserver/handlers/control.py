@@ -29,7 +29,7 @@ def supported(session: Session, offered: str | None, more: str | None) -> str:
     session.parsed_actions.clear()
     options = session.run_options
     options.report_forks = "fork" in dialect.events
-    options.report_vforks = "vfork" in dialect.events
+    options.report_vforks = "vfork" in dialect.events and not session.called
     options.report_execs = dialect.is_lldb or "exec" in dialect.events
     # A gdb built without expat, or told not to read descriptions, does not say which it could read.
     plain_registers = dialect.is_gdb and not any(item.startswith("xmlRegisters=") for item in items)

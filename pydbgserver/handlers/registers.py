@@ -52,22 +52,26 @@ def register_info(session: Session, number: int) -> str:
     return info
 
 
-def _snapshots(session: Session, tid: int | None) -> tuple[RegisterSnapshots, int]:
+def _snapshots(session: Session, tid: int | None) -> tuple[RegisterSnapshots, int, int]:
     process, thread = session.stopped_thread(tid)
     snapshots = process.capability(RegisterSnapshots)
     if snapshots is None:
         raise Unsupported("register snapshots")
-    return snapshots, thread
+    return snapshots, process.pid, thread
 
 
 @packet("QSaveRegisterState", dialect="lldb")
 def save(session: Session, tid: int | None) -> str:
-    """The snapshot's number is decimal."""
-    snapshots, thread = _snapshots(session, tid)
-    return str(snapshots.save(thread))
+    """The snapshot's number is decimal. lldb saves the registers of a thread that it is about to have call a function,
+    and restores them when that has returned."""
+    snapshots, pid, thread = _snapshots(session, tid)
+    number = snapshots.save(thread)
+    session.now_called((*session.called, (pid, number)))
+    return str(number)
 
 
 @packet("QRestoreRegisterState", "':' snapshot:dec", dialect="lldb")
 def restore(session: Session, snapshot: int, tid: int | None) -> None:
-    snapshots, thread = _snapshots(session, tid)
+    snapshots, pid, thread = _snapshots(session, tid)
     snapshots.restore(thread, snapshot)
+    session.now_called(session.called - {(pid, snapshot)})

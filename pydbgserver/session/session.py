@@ -9,7 +9,7 @@ bodies it gives back.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
@@ -141,6 +141,7 @@ class Session:
         "backend",
         "before_spawning",
         "breakpoints",
+        "called",
         "collect_output",
         "detach_on_error",
         "dialect",
@@ -225,6 +226,8 @@ class Session:
         """What Hc chose, for `c`, `C`, `s` and `S`."""
         self.breakpoints: set[tuple[int, int]] = set()
         """(pid, address) of the software and hardware breakpoints the client has inserted."""
+        self.called: frozenset[tuple[int, int]] = frozenset()
+        """(pid, snapshot) of the registers that the client has saved while it calls a function, see `now_called`."""
         self.watchpoints: set[tuple[int, int]] = set()
         """(pid, address) of its watchpoints."""
         self.programmed: set[tuple[int, int, bool]] = set()
@@ -423,6 +426,8 @@ class Session:
         self.symbols.pop(pid, None)
         self.xfer_snapshot = None
         self.repeats.forget()
+        if self.called:
+            self.now_called(one for one in self.called if one[0] != pid)
 
     def _adopt_any_process(self) -> None:
         for process in self.backend.processes.values():
@@ -502,6 +507,17 @@ class Session:
         process, tid = self.find_thread(ThreadId(None, ANY))
         self.stops.owe_signals(actions)
         return self._report(Interrupted(process.pid, tid))
+
+    def now_called(self, called: Iterable[tuple[int, int]]) -> None:
+        """The calls that are on have changed. A vfork that lldb is told of ends its call (ThreadPlanCallFunction knows
+        no such stop), and the child is held for ever. While a call is on it is followed unseen: `system` is as good
+        in an expression as any function."""
+        self.called = frozenset(called)
+        options = self.run_options
+        wanted = "vfork" in self.dialect.events and not self.called
+        if options.report_vforks is not wanted:
+            options.report_vforks = wanted
+            self.change_options()
 
     def change_options(self) -> None:
         """`run_options` has been changed: the backend hears of it at the next resume, in non-stop mode at once."""

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.clients import LLDB, ClientKind
 from tests.e2e.conftest import Debug, require_client
+from tests.e2e.servers import with_peers
 from tests.e2e.session import KILL, Step
 
 
@@ -58,6 +59,20 @@ def test_python_walks_a_value(debug: Debug, lldb: ClientKind) -> None:
         python("print(lldb.frame.EvaluateExpression('*(int *)0').GetError())", r"(?i)(couldn't|failed|error|memory)"),
         *KILL,
     )
+
+
+def test_an_expression_may_start_other_programs(debug: Debug, lldb: ClientKind) -> None:
+    if with_peers():
+        pytest.skip("lldb 19 gives an expression up when lldb-server tells it of a vfork")
+    session = debug.start(lldb, "vfork")
+    session.run(
+        Step(None, "breakpoint set -n by_posix_spawn", r"Breakpoint 1"),
+        Step(None, "continue", r"by_posix_spawn"),
+        Step(None, 'expression (int)system("exit 3")', r"= 768$"),
+        Step(None, "expression by_vfork()", r"= 0$"),
+        Step(None, "continue", r"exited with status = 0 "),
+    )
+    session.wait_for_output("vfork 0 posix_spawn 0")
 
 
 def test_dirty_pages_of_a_region(debug: Debug, lldb: ClientKind) -> None:

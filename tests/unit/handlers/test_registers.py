@@ -60,6 +60,29 @@ def test_snapshots() -> None:
     assert lldb(SimProcess(PID, without=[RegisterSnapshots])).ask("QSaveRegisterState") == ""
 
 
+def test_a_vfork_is_not_told_while_lldb_calls_a_function() -> None:
+    talk = lldb()
+
+    def reported() -> bool:
+        talk.raw("vCont;c")
+        talk.backend.interrupt()
+        talk.session.on_stop(talk.backend.poll())
+        return talk.backend.options.report_vforks
+
+    assert reported()
+    talk.ask("QSaveRegisterState;thread:64;")
+    talk.ask("QSaveRegisterState;thread:64;")
+    assert not reported()
+    talk.ask("QRestoreRegisterState:2;thread:64;")
+    assert not reported()
+    talk.ask("QRestoreRegisterState:1;thread:64;")
+    assert reported()
+    talk.ask("QSaveRegisterState;thread:64;")
+    assert not reported()
+    talk.session.forget_program(PID)
+    assert reported()
+
+
 def test_register_info_ends_with_lldb_servers_error() -> None:
     talk = lldb()
     count = len(sim_arch().registers) + len(sim_arch().views)
