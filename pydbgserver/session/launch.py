@@ -42,9 +42,13 @@ class LaunchSettings:
         return True
 
     def _environment(self, *, complete: bool) -> dict[str, str] | None:
-        """The whole environment of the next launch, None for the server's own."""
+        """The whole environment of the next launch, None for the server's own.
+
+        lldb that sends none wants none (`settings set target.inherit-env false`), but for the program that the server
+        was started with."""
         if not self.variables:
-            return None
+            own = not complete or (self.last is not None and self.last.environment is None)
+            return None if own else {}
         merged: dict[str, str] = {} if complete else dict(os.environ)
         for name, value in self.variables.items():
             if value is None:

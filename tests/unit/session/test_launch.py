@@ -35,6 +35,20 @@ def test_without_changes_the_environment_is_the_servers_own() -> None:
     assert spec is not None and spec.environment is None
 
 
+def test_lldb_that_sends_no_environment_wants_none() -> None:
+    settings = LaunchSettings()
+    for _ in range(2):
+        spec = settings.spec(["prog"], client_expands=True)
+        assert spec is not None and spec.environment == {}
+
+
+def test_the_program_of_the_command_line_keeps_the_servers_environment_when_lldb_runs_it_again() -> None:
+    settings = LaunchSettings(last=LaunchSpec("prog"))
+    for _ in range(2):
+        spec = settings.spec([""], client_expands=True)
+        assert spec is not None and spec.environment is None
+
+
 @pytest.mark.parametrize("wrong", ["NAME", "=value", ""])
 def test_what_is_no_assignment_is_refused(wrong: str) -> None:
     assert not LaunchSettings().set_variable(wrong)
