@@ -28,8 +28,9 @@ Usage:  pydbgserver [OPTIONS] --record FILE COMM PROG [ARGS ...]     write down 
         pydbgserver replay FILE --server COMM [--exact] [--timeout SECONDS] [--program PATH]
         pydbgserver replay FILE --client COMM
         pydbgserver replay FILE --kernel
-        pydbgserver show FILE [--html OUT] [--stats] [--packet NAME] [--thread TID] [--after S] [--before S]
-                              [--slower MS] [--grep TEXT] [--raw] [--color auto|always|never]
+        pydbgserver show FILE ... [--stats] [--packet NAME] [--thread TID] [--after S] [--before S]
+                                  [--slower MS] [--grep TEXT] [--raw] [--color auto|always|never]
+        pydbgserver show FILE --html OUT
 
   proxy     sits between a client, which connects to LISTEN, and the server at TARGET, and writes down what they say
   replay    --server: plays the client against the server at COMM and shows what it answers differently
@@ -273,31 +274,50 @@ def _play_server(path: str, endpoint: Endpoint) -> int:
 
 
 def _show(words: list[str], draft: Draft) -> Callable[[], int]:
-    path = _transcript_path(words, "show")
     color = draft.pop("color", "auto")
     if color not in ("auto", "always", "never"):
         raise UsageError(f"--color takes auto, always or never, not {color!r}")
+    page = draft.get("html")
+    if isinstance(page, str):
+        path = _transcript_path(words, "show --html")
+        return _reading(lambda: _write_page(path, page))
+    if not words:
+        raise UsageError("show takes a FILE\nTry 'pydbgserver show --help'.")
+    return _reading(lambda: _print_sessions(words, draft, str(color)))
 
-    def run() -> int:
-        from pydbgserver.transcripts import show
-        from pydbgserver.transcripts.files import load
 
-        transcript = load(path)
-        page = draft.get("html")
-        if isinstance(page, str):
-            from pydbgserver.transcripts import html
+def _write_page(path: str, page: str) -> int:
+    from pydbgserver.transcripts import html
+    from pydbgserver.transcripts.files import load
 
-            try:
-                html.write(transcript, page)
-            except OSError as error:
-                raise UsageError(f"{page}: cannot be written: {error.strerror}") from None
-            return 0
-        wanted: dict[str, Any] = {key: value for key, value in draft.items() if key in show.Choice.__annotations__}
-        chosen = show.Choice(**wanted)
+    transcript = load(path)
+    try:
+        html.write(transcript, page)
+    except OSError as error:
+        raise UsageError(f"{page}: cannot be written: {error.strerror}") from None
+    return 0
+
+
+def _print_sessions(paths: list[str], draft: Draft, color: str) -> int:
+    """One after the other, each below its name if there are several. One that cannot be read does not hide the rest."""
+    from pydbgserver.rsp.transcript import TranscriptError
+    from pydbgserver.transcripts import show
+    from pydbgserver.transcripts.files import load
+
+    wanted: dict[str, Any] = {key: value for key, value in draft.items() if key in show.Choice.__annotations__}
+    chosen = show.Choice(**wanted)
+    status = 0
+    for path in paths:
+        try:
+            transcript = load(path)
+        except TranscriptError as error:
+            print(error, file=sys.stderr)
+            status = UNREADABLE
+            continue
+        if len(paths) > 1:
+            print(f"{path}:")
         if draft.get("statistics"):
-            show.print_statistics(transcript, str(color))
+            show.print_statistics(transcript, color)
         else:
-            show.print_lines(transcript, chosen, str(color))
-        return 0
-
-    return _reading(run)
+            show.print_lines(transcript, chosen, color)
+    return status

@@ -25,9 +25,10 @@ from pydbgserver.rsp.transcript import (
 
 BODIES_SUFFIX = ".bodies"
 
-ZEROS = bytes(64 * 1024)
+ZEROS = bytes(4096)
+"""One page for all of them to be written from: it stays in the processor's cache."""
 
-STEP = 4 * len(ZEROS)
+STEP = 64 * len(ZEROS)
 """The file grows by so many bytes at a time while it is written; the rest of the last step is cut off at the end."""
 
 

@@ -226,6 +226,23 @@ def test_show() -> None:
     assert "slowest packets" in statistics
 
 
+def test_show_a_whole_folder(tmp_path: Path) -> None:
+    """What cannot be read is told, and hides nothing of the rest."""
+    files = sorted(CORPUS.glob("*.rsp"))
+    bad = tmp_path / "bad.rsp"
+    bad.write_text("nonsense\n")
+    said = ours("show", files[0], bad, *files[1:])
+    assert said.returncode == 2
+    assert said.stderr.startswith(f"{bad}:1: not a transcript")
+    assert said.stderr.count("\n") == 1
+    lines = said.stdout.splitlines()
+    assert [line for line in lines if line.endswith(".rsp:")] == [f"{path}:" for path in files]
+    assert len(lines) == len(files) + sum(len(load(str(path)).lines) for path in files)
+    refused = ours("show", *files[:2], "--html", tmp_path / "page.html")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "show --html takes one FILE" in refused.stderr
+
+
 def test_the_page_of_a_long_session(tmp_path: Path) -> None:
     """Fifty thousand lines: there are shapes for the columns of pixels and rows for what can be seen, and no more."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
