@@ -42,9 +42,12 @@ static bool take_once(struct process *process, int signal) {
     return expected;
 }
 
-static bool passes(struct process *process, int signal) {
-    if (take_once(process, signal) || tracer.options.unattended)
+/* A step must not end behind a handler unannounced: the client steps over it. gdbserver's rule, too. */
+static bool passes(struct thread *thread, int signal) {
+    if (take_once(thread->process, signal) || tracer.options.unattended)
         return true;
+    if (thread->resumed && thread->resume_kind != MACH_CONTINUE)
+        return false;
     return signal > 0 && signal <= 64 && tracer.options.pass_signals >> (signal - 1) & 1;
 }
 
@@ -85,7 +88,7 @@ static void handle_signal(struct thread *thread) {
     struct process *process = thread->process;
     if (signal == DARWIN_SIGTRAP && is_exec(process))
         handle_exec(thread);
-    else if (process->settling || process->execs_awaited || !passes(process, signal))
+    else if (process->settling || process->execs_awaited || !passes(thread, signal))
         record_event(thread, MACH_STOP_SIGNAL, signal, 0);
     else
         answer(thread, signal);
@@ -118,7 +121,8 @@ static void handle_trap(struct thread *thread) {
         stop_at_trap(thread, address, MACH_STOP_BREAKPOINT, 0);
         return;
     }
-    if (read_raw(process, address, code, sizeof code) > 0 && cpu_is_trap(code)) {
+    /* Unread, it is taken for one: to go on would raise it again and again. */
+    if (read_raw(process, address, code, sizeof code) <= 0 || cpu_is_trap(code)) {
         foreign_trap(thread, pc, code);
         return;
     }

@@ -19,6 +19,7 @@ struct sim_thread {
     struct sim_thread *next;
     mach_port_name_t name; /* 0: no right to it was given out yet */
     int suspend_count;
+    bool born;          /* by a clone, and not yet stopped for the first time */
     bool stopped;       /* in a ptrace stop */
     bool group_stopped; /* by job control */
     bool in_exception;  /* unanswered */
@@ -50,7 +51,9 @@ struct sim_task {
     bool traced;          /* PT_ATTACHEXC */
     bool detaching;
     bool fresh;           /* since an exec: no image is listed */
+    bool killed;          /* by PT_KILL or SIGKILL of the debugger's */
     bool exited;
+    unsigned programs;    /* execs so far */
     bool watched;         /* EVFILT_PROC */
     int map;              /* the simulated map of this number (see map.c), 0: a real process */
     int exit_status;
@@ -88,8 +91,13 @@ bool sim_adopt_running(struct sim_task *task);
 struct sim_task *sim_task_of(task_t name);
 struct sim_thread *sim_thread_of(thread_act_t name);
 
+/* ends.c */
+bool sim_drop_ended_main_thread(struct sim_task *task);
+bool sim_reap_unknown(struct sim_task *task);
+
 /* run.c */
 void sim_stop(struct sim_thread *thread);
+void sim_stop_task(struct sim_task *task);
 void sim_settle(struct sim_thread *thread);
 void sim_settle_task(struct sim_task *task);
 void sim_handle_status(struct sim_thread *thread, int status);

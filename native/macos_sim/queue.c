@@ -90,6 +90,8 @@ int sim_kill(pid_t pid, int signal) {
     struct sim_task *task = sim_find_task(pid);
     if (task && task->map)
         return sim_map_kill(task, signal);
+    if (task && signal == 9)
+        task->killed = true;
     return kill(pid, sim_to_linux(signal));
 }
 

@@ -150,10 +150,7 @@ kern_return_t task_suspend(task_t name) {
     if (!task)
         return MACH_SEND_INVALID_DEST;
     if (task->suspend_count++ == 0)
-        for (struct sim_thread *thread = task->threads, *next; thread; thread = next) {
-            next = thread->next;
-            sim_stop(thread);
-        }
+        sim_stop_task(task);
     return sim_task_of(name) ? KERN_SUCCESS : KERN_TERMINATED;
 }
 
@@ -197,6 +194,7 @@ kern_return_t task_threads(task_t name, thread_act_array_t *list, mach_msg_type_
     mach_msg_type_number_t total = 0, i = 0;
     if (!task)
         return MACH_SEND_INVALID_DEST;
+    sim_drop_ended_main_thread(task);
     for (struct sim_thread *thread = task->threads; thread; thread = thread->next)
         total++;
     *list = mmap(NULL, (total ? total : 1) * sizeof **list, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -48,6 +48,15 @@ static bool parse(const char *line, struct entry *entry) {
     return start < 1ul << 47;
 }
 
+/* Linux shows the memory of a process under the number of any thread that has not ended. */
+static pid_t memory_of(const struct sim_task *task) {
+    const struct sim_thread *first = task->threads;
+    for (const struct sim_thread *thread = first; thread; thread = thread->next)
+        if (thread->stopped)
+            return thread->tid;
+    return first ? first->tid : task->pid;
+}
+
 /* The entry that holds the address or the next one above. */
 static bool look_up(pid_t pid, uint64_t address, struct entry *entry) {
     FILE *file = open_maps(pid);
@@ -76,7 +85,7 @@ static int maximum(const struct sim_task *task, const struct entry *entry) {
 static kern_return_t check(const struct sim_task *task, uint64_t start, uint64_t end, int protection) {
     for (uint64_t at = start; at < end;) {
         struct entry entry;
-        if (!look_up(task->pid, at, &entry) || entry.start > at)
+        if (!look_up(memory_of(task), at, &entry) || entry.start > at)
             return KERN_INVALID_ADDRESS;
         if (entry.shared && protection & VM_PROT_COPY)
             return KERN_PROTECTION_FAILURE; /* Linux cannot make it private: map.py simulates what Darwin does */
@@ -91,7 +100,7 @@ static kern_return_t check(const struct sim_task *task, uint64_t start, uint64_t
 static void add_writable(struct sim_task *task, uint64_t start, uint64_t end) {
     for (uint64_t at = start; at < end;) {
         struct entry entry;
-        if (!look_up(task->pid, at, &entry))
+        if (!look_up(memory_of(task), at, &entry))
             return;
         struct writable_range *range = malloc(sizeof *range);
         uint64_t stop = entry.end < end ? entry.end : end;
@@ -135,7 +144,7 @@ kern_return_t mach_vm_read_overwrite(vm_map_t name, mach_vm_address_t address, m
     if (task->map)
         return sim_map_read(task->map, address, (void *)(uintptr_t)data, size);
     struct iovec local = {(void *)(uintptr_t)data, size}, remote = {(void *)(uintptr_t)address, size};
-    return process_vm_readv(task->pid, &local, 1, &remote, 1, 0) == (ssize_t)size ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+    return process_vm_readv(memory_of(task), &local, 1, &remote, 1, 0) == (ssize_t)size ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
 }
 
 kern_return_t mach_vm_write(vm_map_t name, mach_vm_address_t address, vm_offset_t data, mach_msg_type_number_t size) {
@@ -145,7 +154,7 @@ kern_return_t mach_vm_write(vm_map_t name, mach_vm_address_t address, vm_offset_
     if (task->map)
         return sim_map_write(task->map, address, (const void *)data, size);
     struct iovec local = {(void *)data, size}, remote = {(void *)(uintptr_t)address, size};
-    return process_vm_writev(task->pid, &local, 1, &remote, 1, 0) == (ssize_t)size ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
+    return process_vm_writev(memory_of(task), &local, 1, &remote, 1, 0) == (ssize_t)size ? KERN_SUCCESS : KERN_INVALID_ADDRESS;
 }
 
 kern_return_t mach_vm_allocate(vm_map_t name, mach_vm_address_t *address, mach_vm_size_t size, int flags) {
@@ -206,7 +215,7 @@ kern_return_t mach_vm_page_range_query(vm_map_t name, mach_vm_offset_t address, 
         return sim_map_pages(task->map, address, *count, (int32_t *)(uintptr_t)dispositions);
     }
     int64_t pages = (int64_t)(size / PAGE) < (int64_t)*count ? (int64_t)(size / PAGE) : (int64_t)*count;
-    *count = (mach_vm_size_t)read_dispositions(task->pid, address, pages, (int32_t *)(uintptr_t)dispositions);
+    *count = (mach_vm_size_t)read_dispositions(memory_of(task), address, pages, (int32_t *)(uintptr_t)dispositions);
     return KERN_SUCCESS;
 }
 
@@ -258,7 +267,7 @@ kern_return_t mach_vm_region_recurse(vm_map_t name, mach_vm_address_t *address, 
         return KERN_INVALID_ARGUMENT;
     if (task->map)
         return sim_map_region(task->map, address, size, depth, (natural_t *)out, count);
-    if (!look_up(task->pid, *address, &entry))
+    if (!look_up(memory_of(task), *address, &entry))
         return KERN_INVALID_ADDRESS;
     *address = entry.start;
     *size = entry.end - entry.start;
@@ -270,7 +279,7 @@ kern_return_t mach_vm_region_recurse(vm_map_t name, mach_vm_address_t *address, 
         *count = VM_REGION_SUBMAP_SHORT_INFO_COUNT_64;
         return KERN_SUCCESS;
     }
-    count_pages(task->pid, &entry, &info);
+    count_pages(memory_of(task), &entry, &info);
     memcpy(out, &info, VM_REGION_SUBMAP_INFO_V0_COUNT_64 * sizeof(natural_t));
     *count = VM_REGION_SUBMAP_INFO_V0_COUNT_64;
     return KERN_SUCCESS;
@@ -279,7 +288,7 @@ kern_return_t mach_vm_region_recurse(vm_map_t name, mach_vm_address_t *address, 
 int proc_regionfilename(int pid, uint64_t address, void *buffer, uint32_t size) {
     struct entry entry;
     struct sim_task *task = sim_find_task(pid);
-    if ((task && task->map) || !look_up(pid, address, &entry) || entry.start > address || entry.path[0] != '/')
+    if ((task && task->map) || !look_up(task ? memory_of(task) : pid, address, &entry) || entry.start > address || entry.path[0] != '/')
         return 0;
     return snprintf(buffer, size, "%s", entry.path);
 }
