@@ -172,6 +172,7 @@ int linux_detach(int pid, int stopped) {
         free_process(process);
     else
         release_process(process, stopped);
+    release_unheard();
     return 0;
 }
 

@@ -64,6 +64,7 @@ static void new_process(struct thread *parent, int event, pid_t pid) {
         copy_points(child, owner);
     if (reported)
         record_event(parent, vfork ? LINUX_STOP_VFORK : LINUX_STOP_FORK, SIGTRAP, (uint64_t)pid);
+    child->announcer = reported ? parent->tid : 0;
     parent->in_vfork = vfork;
     child->vfork_parent = vfork ? parent->tid : 0;
     child->stopping = reported && tracer.scope;
@@ -183,6 +184,7 @@ void handle_exec(struct thread *thread) {
     thread->unacknowledged = false;
     thread->resume_kind = LINUX_CONTINUE;
     thread->resumed = true;
+    release_unheard();
     if (process->silent) {
         release_process(process, false);
         return;

@@ -252,7 +252,7 @@ static void handle_ptrace_event(struct thread *thread, int event, int signal) {
     }
 }
 
-static void handle_death(struct thread *thread, int status) {
+static void note_death(struct thread *thread, int status) {
     struct process *process = thread->process;
     bool leader = process && thread->tid == process->pid;
     remove_thread(thread);
@@ -270,6 +270,11 @@ static void handle_death(struct thread *thread, int status) {
         tracer.stopping = true;
     else
         wake_up();
+}
+
+static void handle_death(struct thread *thread, int status) {
+    note_death(thread, status);
+    release_unheard();
 }
 
 /* A system call whose instruction has a trap: when the thread goes back to it, that is no new hit. */

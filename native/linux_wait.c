@@ -60,6 +60,7 @@ void fill_event(linux_stop *stop, struct thread *thread, const struct event *eve
     stop->pid = thread->process->pid;
     stop->tid = thread->tid;
     stop->kind = event->kind;
+    heard_of_child(event);
     stop->signal = event->signal;
     stop->value = event->value;
     stop->failure = event->kind == LINUX_STOP_BREAKPOINT || event->kind == LINUX_STOP_HARDWARE ? thread->failure : 0;
@@ -92,7 +93,7 @@ int take_exits(linux_stop *stops, int max) {
     struct process *next;
     for (struct process *process = tracer.processes; process && count < max; process = next) {
         next = process->next;
-        if (!process->dead)
+        if (!process->dead || process->announcer)
             continue;
         fill_exit(&stops[count++], process);
         free_process(process);
@@ -142,6 +143,7 @@ static int take_events(linux_stop *stops, int max) {
         fill_event(&stops[count++], thread, &thread->event);
         thread->event.kind = 0;
     }
+    count += take_exits(stops + count, max - count); /* of those whose beginning has just been told */
     if (!count && tracer.interrupt_requested)
         count = take_general(stops, LINUX_STOP_INTERRUPT);
     if (!count && none_resumed())

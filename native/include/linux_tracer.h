@@ -152,6 +152,7 @@ struct process {
     int halt_wanted; /* scope PROCESS: as a thread's */
     bool silent;     /* a fork child nobody asked for that shares its parent's memory: followed unseen until it execs or exits */
     pid_t vfork_parent; /* the thread that waits in the kernel for this child of vfork */
+    pid_t announcer;    /* the thread whose event will tell the client of this fork child, 0: none */
     bool release_child; /* a fork child to be cleaned and let go at its first stop */
     bool shares_memory; /* with its vfork parent: the traps are the parent's */
     bool leaderless; /* its leader was a zombie at attach and is not traced */
@@ -207,6 +208,12 @@ struct thread *find_unplaced(bool (*wanted)(pid_t tid));
 void mark_running(struct thread *thread);
 void mark_stopped(struct thread *thread);
 void mark_exiting(struct thread *thread);
+
+/* linux_unheard.c */
+/* The event is being handed out. */
+void heard_of_child(const struct event *event);
+/* Lets go the children whose parent's event is no more. */
+void release_unheard(void);
 
 /* linux_attach.c */
 long seize(pid_t tid, bool launched);

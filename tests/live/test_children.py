@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+from typing import NoReturn
 
 import pytest
 
 from pydbgserver.arch.disasm import disassemble
+from pydbgserver.backends.linux import backend
+from pydbgserver.errors import NoSuchProcess
 from pydbgserver.target.api import ResumeAction, ResumeKind, RunOptions
-from pydbgserver.target.events import BreakpointHit, Forked, ProcessExited, VforkDone
+from pydbgserver.target.events import BreakpointHit, Execed, Forked, ProcessExited, VforkDone
 from tests.live.debuggee import Debuggee, Debuggees
 
 QUIET = RunOptions(pass_signals=frozenset({signal.SIGCHLD}))
@@ -46,6 +49,29 @@ def test_vfork_child_runs_through_the_parents_traps(debuggees: Debuggees, symbol
 def child_of(target: Debuggee, event: Forked) -> Debuggee:
     process = target.backend.processes[event.child_pid]
     return Debuggee(target.backend, process, target._path, None)
+
+
+def nothing_is_known(pid: int, **_: object) -> NoReturn:
+    raise NoSuchProcess(pid)
+
+
+def test_child_that_is_gone_when_its_fork_is_told(debuggees: Debuggees, monkeypatch: pytest.MonkeyPatch) -> None:
+    debuggees.backend.set_options(FORKS)
+    target = debuggees.launch("fork")
+    monkeypatch.setattr(backend, "describe_cpu", nothing_is_known)
+    (event,) = target.run()
+    assert isinstance(event, Forked)
+    assert child_of(target, event).process.arch is target.process.arch
+
+
+def test_program_that_is_gone_when_its_exec_is_told(debuggees: Debuggees, monkeypatch: pytest.MonkeyPatch) -> None:
+    debuggees.backend.set_options(RunOptions(report_execs=True))
+    target = debuggees.launch("exec", "/bin/true")
+    arch = target.process.arch
+    monkeypatch.setattr(backend, "describe_cpu", nothing_is_known)
+    assert isinstance(target.run()[0], Execed)
+    assert target.process.arch is arch
+    assert target.run() == [ProcessExited(target.pid, exit_code=0)]
 
 
 def test_fork_reported_and_child_detached(debuggees: Debuggees) -> None:

@@ -67,14 +67,14 @@ class LinuxBackend(Backend):
     def adopt(self, started: Started) -> Process:
         """Take over what `spawn` has started; raises `AttachError` for what cannot be debugged, letting it go."""
         self._terminal_owner |= started.foreground
-        return self._add(started.pid, attached=started.attached, terminal=started.terminal)
-
-    def _add(self, pid: int, *, attached: bool, terminal: int = -1) -> LinuxProcess:
         try:
-            arch = self._describe(next(iter(tracer.threads(pid)), pid))
+            arch = self._describe(next(iter(tracer.threads(started.pid)), started.pid))
         except DebugError:
-            tracer.detach(pid)
+            tracer.detach(started.pid)
             raise
+        return self._add(started.pid, arch, attached=started.attached, terminal=started.terminal)
+
+    def _add(self, pid: int, arch: Arch, *, attached: bool, terminal: int = -1) -> LinuxProcess:
         process = LinuxProcess(pid, arch, attached=attached, terminal=terminal)
         process.on_gone = self._remove  # type: ignore[method-assign]
         self.processes[pid] = process
@@ -126,10 +126,17 @@ class LinuxBackend(Backend):
         if isinstance(event, ProcessExited):
             self._remove(event.pid)
         elif isinstance(event, Forked):
-            self._add(event.child_pid, attached=process.attached).ever_resumed = True
+            self._add(event.child_pid, process.arch, attached=process.attached).ever_resumed = True
         elif isinstance(event, Execed):
-            process.execed(self._describe(process.proc_id()))
+            process.execed(self._describe_again(process))
         return event
+
+    def _describe_again(self, process: LinuxProcess) -> Arch:
+        """As before for one that has been killed meanwhile: its end is told next."""
+        try:
+            return self._describe(process.proc_id())
+        except DebugError:
+            return process.arch
 
     def interrupt(self) -> None:
         first = next(iter(self.processes), 0)
@@ -170,7 +177,7 @@ class LinuxBackend(Backend):
         if options.plain_registers is not self._plain_registers:
             self._plain_registers = options.plain_registers
             for process in self.processes.values():
-                process.arch = self._describe(process.proc_id())
+                process.arch = self._describe_again(process)
         tracer.configure(options)
         if leaving:
             self._tidy()
