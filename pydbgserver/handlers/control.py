@@ -7,15 +7,17 @@ from pydbgserver.rsp.grammar import ALL, ANY, ThreadId
 from pydbgserver.rsp.registry import REGISTRY, packet
 from pydbgserver.session import features
 from pydbgserver.session.session import Session
-from pydbgserver.target.capabilities import BreakpointPrograms, CoreFiles
+from pydbgserver.target.capabilities import BreakpointPrograms, CoreFiles, ThreadReports
 
 NEEDED: dict[str, type[object]] = {
     "qSaveCore+": CoreFiles,
     "ConditionalBreakpoints+": BreakpointPrograms,
     "BreakpointCommands+": BreakpointPrograms,
+    "QThreadOptions=3": ThreadReports,
 }
 """What a target must be able to do for a feature to be offered: clients that were told of it take no refusal (lldb's
-ProcessGDBRemote::SaveCore; gdb, which then sends its conditions instead of evaluating them)."""
+ProcessGDBRemote::SaveCore; gdb, which then sends its conditions instead of evaluating them, and does not resume a
+thread whose options are refused)."""
 
 
 @packet("qSupported", "[':' offered:text] [';' more:text]")
@@ -37,12 +39,14 @@ def supported(session: Session, offered: str | None, more: str | None) -> str:
     if plain_registers is not options.plain_registers:
         options.plain_registers = plain_registers
         session.apply_options()
-    of_packets = REGISTRY.features()
-    process = session.selected_process
-    if process is not None:
-        lacking = {name for name, kind in NEEDED.items() if process.capability(kind) is None}
-        of_packets = tuple(feature for feature in of_packets if feature not in lacking)
+    of_packets = (name for name in REGISTRY.features() if name not in NEEDED or _has(session, NEEDED[name]))
     return features.advertise(dialect, items, of_packets)
+
+
+def _has(session: Session, kind: type[object]) -> bool:
+    """Whether the process has the capability `kind`, or one that is yet to be launched will have it."""
+    process = session.selected_process
+    return kind not in session.backend.lacking if process is None else process.capability(kind) is not None
 
 
 @packet("QStartNoAckMode", features=["QStartNoAckMode+"])

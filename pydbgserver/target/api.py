@@ -8,7 +8,7 @@ capability (`pydbgserver.target.capabilities`), asked for once with
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
@@ -214,6 +214,8 @@ class Backend(ABC):
     """Whose numbers the signals of its events and actions have: a key of ``rsp.signals.NUMBERINGS``."""
     exception_types: Mapping[str, int] = {}
     """By name, the exceptions that `RunOptions.ignored_exceptions` can leave to the system; Mach has them."""
+    lacking: Collection[type[object]] = ()
+    """Capabilities that none of its processes will have: for what is promised before there is one."""
     on_output: Callable[[int, bytes], None] | None = None
     """Called with (pid, bytes) when a debuggee that owns a server-side terminal prints."""
 

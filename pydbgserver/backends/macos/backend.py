@@ -27,6 +27,7 @@ from pydbgserver.target.api import (
     ResumeKind,
     RunOptions,
 )
+from pydbgserver.target.capabilities import BreakpointPrograms, CoreFiles, ThreadReports
 from pydbgserver.target.events import Execed, ProcessExited, SignalStop, StopEvent
 
 SPIN_US = 150
@@ -50,6 +51,7 @@ class MacBackend(Backend):
 
     signal_numbering = "darwin"
     exception_types = EXCEPTION_TYPES
+    lacking = (BreakpointPrograms, CoreFiles, ThreadReports)
 
     def __init__(self, tracer: Tracer | None = None) -> None:
         self.tracer = tracer or Tracer()

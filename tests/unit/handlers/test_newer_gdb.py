@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pydbgserver.target.api import LaunchSpec
-from pydbgserver.target.capabilities import ThreadReports
+from pydbgserver.target.capabilities import BreakpointPrograms, ThreadReports
 from pydbgserver.target.events import Cloned, ThreadExited, WatchKind, WatchpointHit
 from pydbgserver.target.registers import write_register
 from pydbgserver.testing.sim import DATA, SimProcess, Stop
@@ -37,7 +37,17 @@ def test_options_of_a_thread_that_is_gone_are_no_error() -> None:
 
 
 def test_a_target_without_events_of_single_threads_says_so() -> None:
-    assert gdb18(SimProcess(PID, without=[ThreadReports])).ask("QThreadOptions;1").startswith("E.")
+    talk = gdb18(SimProcess(PID, without=[ThreadReports]))
+    assert talk.ask("QThreadOptions;1").startswith("E.")
+    assert "QThreadOptions" not in talk.ask(GDB18), "gdb does not resume a thread whose options are refused"
+    assert "QThreadOptions=3" in gdb18().ask(GDB18)
+
+
+def test_what_no_process_will_have_is_not_promised_before_there_is_one() -> None:
+    talk = Conversation()
+    assert "QThreadOptions=3" in talk.ask(GDB18)
+    talk.backend.lacking = (ThreadReports, BreakpointPrograms)
+    assert not re.search("QThreadOptions|ConditionalBreakpoints|BreakpointCommands", talk.ask(GDB18))
 
 
 def test_clones_and_exits_in_stop_replies() -> None:

@@ -67,6 +67,13 @@ both = pytest.mark.parametrize("cpu", [X86_64, ARM64], ids=["x86_64", "arm64"])
 
 
 @both
+def test_what_the_backend_lacks_its_processes_lack(cpu: int) -> None:
+    _, backend, process = make(cpu)
+    assert backend.lacking
+    assert [kind for kind in backend.lacking if process.capability(kind) is not None] == []
+
+
+@both
 def test_the_cpu_is_that_of_the_program(cpu: int) -> None:
     _, _, process = make(cpu)
     assert process.arch.llvm_arch == {X86_64: "x86_64", ARM64: "arm64"}[cpu]
