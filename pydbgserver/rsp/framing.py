@@ -41,17 +41,38 @@ class Framing:
     `out`: bytes to send. `no_ack`: no acknowledgements and checksums are not looked at, as gdbserver and
     lldb-server do; set it once the OK to QStartNoAckMode has been queued, the client still acknowledges that one.
     `rle`: run-length encode what is sent; never for lldb, whose decoder differs on escaped bytes.
+    `lossless`: nothing gets lost on the way, as on a socket. A packet that comes twice without an acknowledgement of
+    its reply between has then been sent again by a client that did not wait long enough (gdb: 2 seconds, set
+    remotetimeout), and what it waits for is on its way. It is not answered twice: gdb would take the second reply for
+    that of its next packet. Of clients that acknowledge nothing that can't be known: they get their replies.
     """
 
-    __slots__ = ("_buffer", "_dropped", "_encoder", "_last", "_searched", "max_packet", "no_ack", "out", "rle")
+    __slots__ = (
+        "_acknowledges",
+        "_buffer",
+        "_dropped",
+        "_encoder",
+        "_last",
+        "_searched",
+        "_unanswered",
+        "lossless",
+        "max_packet",
+        "no_ack",
+        "out",
+        "rle",
+    )
 
     def __init__(self, max_packet: int = DEFAULT_MAX_PACKET) -> None:
         self.out = bytearray()
         self.no_ack = False
         self.rle = False
+        self.lossless = False
         self.max_packet = max_packet
         self._encoder = codec.Encoder()
         self._last = b""
+        # The last frame taken, until a reply is acknowledged; kept only of a client that acknowledges.
+        self._unanswered = b""
+        self._acknowledges = False
         # Between calls the buffer is empty, or holds one unfinished frame from its "$" on. Of a frame that has
         # grown too long the bytes are gone, and `_dropped` says how many. `_searched`: no "#" before this index.
         self._buffer = bytearray()
@@ -64,7 +85,7 @@ class Framing:
         A packet is its body as received, with runs expanded, but not unescaped: only the packet's grammar knows
         whether a ``}`` is an escape. Bytes between frames that mean nothing are skipped.
         """
-        if self.no_ack and not self.buffered:
+        if self.no_ack and not self.buffered and not self._unanswered:
             body = self.single(data)
             if body is not None:
                 return [body]
@@ -82,6 +103,11 @@ class Framing:
     def buffered(self) -> bool:
         """Whether part of a packet has come."""
         return bool(self._buffer or self._dropped)
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the client may be sending the last packet again."""
+        return bool(self._unanswered)
 
     def single(self, data: bytes) -> bytes | None:
         """The body, if `data` is one plain packet that needs no more than being cut out."""
@@ -103,7 +129,8 @@ class Framing:
         if byte == INTERRUPT:
             items.append(Control.INTERRUPT)
         elif byte == PLUS:
-            self._last = b""
+            self._last = self._unanswered = b""
+            self._acknowledges = self.lossless
         elif self._last:
             self.out += self._last
             items.append(Control.RESEND)
@@ -159,10 +186,13 @@ class Framing:
         body = None
         if frame is not None:
             wire = frame[:-3]
+            if self._unanswered and frame == self._unanswered:
+                return
             if not self.no_ack and frame[-2:].lower() != b"%02x" % codec.checksum(wire):
                 self.out += b"-"
                 return
             body = codec.expand(wire, self.max_packet)
+        self._unanswered = frame if frame and self._acknowledges and not self.no_ack else b""
         if not self.no_ack:
             self.out += b"+"
         items.append(Control.OVERSIZE if body is None else body)

@@ -6,6 +6,7 @@ between two awaits is synchronous, so that the session is never entered twice.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from time import perf_counter_ns
@@ -53,6 +54,7 @@ class Connection:
     def __init__(self, session: Session, backend: Backend, wire: Wire, recorder: Recorder | None = None) -> None:
         self.session = session
         self.framing = Framing()
+        self.framing.lossless = not os.isatty(wire.read_descriptor)
         self.on_new_process: Callable[[], None] = lambda: None
         self._backend = backend
         self._processes = len(backend.processes)
@@ -239,7 +241,9 @@ class Connection:
         self._post(reply)
         if session.no_ack_requested and not framing.no_ack:
             framing.no_ack = True
-        if not self._converses and framing.no_ack and self._identified and not logs.packets.enabled:
+        if self._converses or not framing.no_ack or framing.may_repeat:
+            return
+        if self._identified and not logs.packets.enabled:
             self._converses = True
             with suppress(OSError):  # Not over a pipe or a terminal.
                 self._conversation = self._begin_conversation()

@@ -134,6 +134,48 @@ def test_a_reply_is_sent_again_until_it_is_acknowledged() -> None:
     assert framing.out == b""
 
 
+def on_a_socket() -> Framing:
+    framing = make()
+    framing.lossless = True
+    return framing
+
+
+@CUTS
+def test_a_packet_that_was_sent_again_is_answered_once(cut: Callable[[bytes], list[bytes]]) -> None:
+    """gdb's first packets, when the server is slow to answer: each comes again after 2 seconds."""
+    framing = on_a_socket()
+    assert feed(framing, cut(b"+$qC#b4$qC#b4")) == [b"qC"]
+    framing.send(b"QC1")
+    assert feed(framing, cut(b"$qC#b4")) == []
+    assert framing.out == b"+$QC1#c5"
+    assert feed(framing, cut(b"+$qC#b4")) == [b"qC"], "the reply was acknowledged: this is a packet of its own"
+    framing.send(b"QC1")
+    assert feed(framing, cut(b"$?#3f$qC#b4")) == [b"?", b"qC"]
+
+
+def test_a_packet_that_was_sent_again_as_acknowledgements_end() -> None:
+    framing = on_a_socket()
+    assert framing.receive(b"+$QStartNoAckMode#b0") == [b"QStartNoAckMode"]
+    framing.send(b"OK")
+    framing.no_ack = True
+    assert framing.receive(b"$QStartNoAckMode#b0") == []
+    assert framing.receive(b"+$QStartNoAckMode#b0$qC#b4") == [b"QStartNoAckMode", b"qC"]
+    assert framing.out == b"+$OK#9a"
+    assert framing.receive(b"$qC#b4") == framing.receive(b"$qC#b4") == [b"qC"]
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_client_that_acknowledges_nothing_gets_every_reply(lossless: bool) -> None:
+    framing = make()
+    framing.lossless = lossless
+    assert framing.receive(b"$qC#b4$qC#b4") == [b"qC", b"qC"]
+
+
+def test_on_a_serial_line_what_was_sent_again_may_have_got_lost() -> None:
+    framing = make()
+    assert framing.receive(b"+$qC#b4$qC#b4") == [b"qC", b"qC"]
+
+
 def test_the_switch_to_no_ack_mode() -> None:
     framing = make()
     assert framing.receive(b"$QStartNoAckMode#b0") == [b"QStartNoAckMode"]

@@ -113,6 +113,19 @@ async def test_acknowledgements_stop_after_the_ok() -> None:
         assert await made.client.read(8) == frame(b"QC64")
 
 
+async def test_what_an_impatient_client_sends_again_is_answered_once() -> None:
+    """gdb waits 2 seconds for an acknowledgement, which a busy machine can take."""
+    hello, silence = frame(GDB13.encode()), frame(b"QStartNoAckMode")
+    async with talk() as made:
+        await made.client.send(b"+" + hello + hello)
+        assert (await made.client.reply()).startswith(b"PacketSize=")
+        await made.client.send(b"+" + silence)
+        assert await made.client.reply() == b"OK"
+        await made.client.send(silence + b"+" + frame(b"qC"))
+        assert await made.client.reply() == b"QCp64.64"
+        assert await made.client.ask(b"vMustReplyEmpty") == b""
+
+
 async def test_a_stop_comes_when_it_comes() -> None:
     async with talk() as made:
         await made.client.send(frame(b"vCont;c"))
