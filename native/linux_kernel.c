@@ -78,8 +78,15 @@ static const char *request_name(long request) {
     return "?";
 }
 
+static bool only_reads(long request) {
+    return request == PTRACE_GETREGSET || request == PTRACE_GETREGS || request == PTRACE_GETSIGINFO ||
+           request == PTRACE_PEEKUSER || request == PTRACE_GETEVENTMSG || request == PTRACE_GETSIGMASK;
+}
+
 long trace(long request, pid_t tid, uintptr_t address, uintptr_t data) {
     long result = kernel.ptrace(request, tid, (void *)address, (void *)data);
+    if (!only_reads(request))
+        forget_regset();
     if (tracer.log >= 0)
         dprintf(tracer.log, "[ptrace] ptrace(%s, %d, %#lx, %#lx) = %ld\n", request_name(request), (int)tid,
                 (unsigned long)address, (unsigned long)data, result);

@@ -54,6 +54,37 @@ static struct thread *stopped(int tid, int *error) {
     return thread && thread->process && thread->state == THREAD_STOPPED ? thread : NULL;
 }
 
+/* The register set that was read last. A stopped thread's registers change by a request of its tracer only (ptrace(2)),
+ * so that it holds until there is one that does more than read: trace() says so. */
+static struct {
+    pid_t tid; /* 0: none */
+    int type;
+    size_t size;
+    uint8_t data[4096];
+} last;
+
+void forget_regset(void) {
+    last.tid = 0;
+}
+
+static int read_kept(pid_t tid, int type, void *buffer, size_t size) {
+    size_t got = size;
+    if (last.tid == tid && last.type == type && last.size == size) {
+        memcpy(buffer, last.data, size);
+        return (int)size;
+    }
+    long result = regset(PTRACE_GETREGSET, tid, type, buffer, &got);
+    if (result < 0)
+        return (int)result;
+    if (got == size && size <= sizeof last.data) {
+        last.tid = tid;
+        last.type = type;
+        last.size = size;
+        memcpy(last.data, buffer, size);
+    }
+    return (int)got;
+}
+
 int linux_read_regset(int tid, int type, uint8_t *buffer, int size) {
     int error;
     struct thread *thread = stopped(tid, &error);
@@ -67,9 +98,7 @@ int linux_read_regset(int tid, int type, uint8_t *buffer, int size) {
         memcpy(buffer, thread->general, (size_t)size);
         return size;
     }
-    size_t got = (size_t)size;
-    long result = regset(PTRACE_GETREGSET, tid, type, buffer, &got);
-    return result < 0 ? (int)result : (int)got;
+    return read_kept(tid, type, buffer, (size_t)size);
 }
 
 int linux_write_regset(int tid, int type, const uint8_t *buffer, int size) {

@@ -333,6 +333,8 @@ uint64_t thread_pc(struct thread *thread);
 uint64_t peek_pc(struct thread *thread);
 void set_thread_pc(struct thread *thread, uint64_t pc);
 bool load_siginfo(struct thread *thread);
+/* What was read of registers may have changed. */
+void forget_regset(void);
 
 /* linux_x86_64_code.c */
 #define INSTRUCTION_MAX 15

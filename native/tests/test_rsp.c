@@ -375,6 +375,24 @@ static void test_recorded_turns(void)
     free(scratch);
 }
 
+/* The bytes may be the second half of the room for their digits. */
+static void test_hex(void)
+{
+    for (int64_t length = 0; length < 300; length++) {
+        uint8_t *text = malloc((size_t)(2 * length + 1)), *data = malloc((size_t)(length + 1));
+        char digits[3];
+        for (int64_t i = 0; i < length; i++)
+            text[length + i] = data[i] = (uint8_t)next_random();
+        rsp_hex(text, text + length, length);
+        for (int64_t i = 0; i < length; i++) {
+            sprintf(digits, "%02x", data[i]);
+            assert(!memcmp(text + 2 * i, digits, 2));
+        }
+        free(text);
+        free(data);
+    }
+}
+
 static void test_parts(void)
 {
     const uint8_t *registers = exact("\x01\x02\x03\xff", 4);
@@ -459,6 +477,7 @@ int main(void)
     test_journal();
     test_exchanges();
     test_recorded_turns();
+    test_hex();
     test_parts();
     test_repeats();
     puts("all passed");
