@@ -328,8 +328,18 @@ SCENARIOS = (
     Scenario(
         "bare-interrupt",
         BARE,
-        (RESUME, INTERRUPT, "print $pc", "stepi", "kill"),
-        (RESUME, INTERRUPT, "register read rip", "thread list", "process kill"),
+        # In its loop before it is let run: wherever the interrupt finds it, it is there.
+        ("break *spin", "continue", "delete", RESUME, INTERRUPT, "print $pc", "stepi", "kill"),
+        (
+            "breakpoint set -n spin",
+            "continue",
+            "breakpoint delete --force",
+            RESUME,
+            INTERRUPT,
+            "register read rip",
+            "thread list",
+            "process kill",
+        ),
         arguments=("w",),
     ),
     Scenario(

@@ -10,6 +10,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from pydbgserver.rsp.transcript import Transcript
 from pydbgserver.testing import plugin
 from pydbgserver.transcripts.files import load
+from tests.e2e import servers
 from tests.transcripts.machine import ENVIRONMENT, ROOT, WORK, build
 from tests.transcripts.scenarios import BARE, SCENARIOS
 
@@ -43,6 +45,14 @@ def program() -> Path:
     return build(BARE)
 
 
+def wait_until_it_spins(pid: int) -> None:
+    """Behind "ready" are some hundred instructions, and then the loop: who has used up processor time is in it."""
+    deadline = time.monotonic() + servers.WAIT
+    while int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]) == 0:
+        assert time.monotonic() < deadline, "the program does not run"
+        os.sched_yield()
+
+
 @contextmanager
 def target(transcript: Transcript, path: Path) -> Iterator[str]:
     """The end of the server's command line: the program, or the running process."""
@@ -54,6 +64,7 @@ def target(transcript: Transcript, path: Path) -> Iterator[str]:
         try:
             assert running.stdout is not None
             assert running.stdout.readline() == b"ready\n"
+            wait_until_it_spins(running.pid)
             yield str(running.pid)
         finally:
             running.kill()
