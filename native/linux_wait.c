@@ -120,16 +120,23 @@ bool none_resumed(void) {
     return false;
 }
 
-/* An event of no thread in particular: of the preferred one, or of the first that lives. */
+/* How well a thread stands for all: the client has resumed it, it is of the preferred process, it is the preferred one.
+ * 0: it is not to be shown. */
+static int suits(const struct thread *thread, const struct process *preferred) {
+    if (thread->process->silent || thread->state == THREAD_EXITING)
+        return 0;
+    return 1 + 4 * thread->resumed + 2 * (thread->process == preferred) + (thread->tid == tracer.interrupt_tid);
+}
+
+/* An event of no thread in particular. */
 int take_general(linux_stop *stops, int kind) {
-    struct thread *thread = find_thread(tracer.interrupt_tid);
     struct event event = {kind, 0, 0, 0};
-    if (!thread || !thread->process || thread->state != THREAD_STOPPED || thread->process->silent) {
-        thread = NULL;
-        for EACH_PROCESS (process)
-            if (!thread && !process->silent)
-                thread = live_thread(process);
-    }
+    const struct process *preferred = find_process(tracer.interrupt_tid);
+    struct thread *thread = NULL;
+    for EACH_PROCESS (process)
+        for EACH_THREAD (other, process)
+            if (suits(other, preferred) > (thread ? suits(thread, preferred) : 0))
+                thread = other;
     if (!thread)
         return 0;
     fill_event(stops, thread, &event);

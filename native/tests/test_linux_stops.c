@@ -466,3 +466,37 @@ TEST(detach_while_running_rewinds_a_hit) {
     CHECK_EQ(task(PID + 1)->registers.rip, CHILD);
     expect_empty();
 }
+
+#define OTHER (PID + 100)
+
+static void attach_to_two(void) {
+    attach_to(2, "S");
+    make_process(OTHER, 2);
+    CHECK_EQ(linux_attach(OTHER), 2);
+}
+
+TEST(interrupt_is_of_a_thread_that_was_resumed) {
+    attach_to_two();
+    linux_action action = {OTHER, OTHER + 1, LINUX_CONTINUE, 0, 0, 0};
+    CHECK_EQ(linux_resume(&action, 1), 1);
+    linux_interrupt(PID);
+    expect_only(OTHER + 1, LINUX_STOP_INTERRUPT, 0);
+}
+
+TEST(interrupt_is_of_the_preferred_process) {
+    attach_to_two();
+    pid_t preferred[] = {PID, OTHER, PID};
+    for (int i = 0; i < 3; i++) {
+        RESUME_ALL();
+        linux_interrupt(preferred[i]);
+        expect_only(preferred[i], LINUX_STOP_INTERRUPT, 0);
+    }
+}
+
+TEST(interrupt_of_one_process_when_the_other_has_been_let_go) {
+    attach_to_two();
+    CHECK_EQ(linux_detach(PID, 0), 0);
+    RESUME_ALL();
+    linux_interrupt(PID);
+    expect_only(OTHER, LINUX_STOP_INTERRUPT, 0);
+}

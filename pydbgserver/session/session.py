@@ -574,7 +574,10 @@ class Session:
             error = AttachError("interrupted before the program was started", errno.EINTR)
             self.outbox.append(self.dialect.error(error, "vAttachWait"))
         elif self.running:
-            self.backend.interrupt()
+            if self._process is None:
+                self.backend.interrupt()
+            else:
+                self.backend.interrupt(self._process.pid)
         elif self.packets > self._reported_at:
             self._interrupt_next = inf
         elif self.dialect.is_gdb and not isinstance(self.stops.last, Interrupted):

@@ -240,8 +240,9 @@ class Backend(ABC):
         """Collect what happened since the last call, waiting at most `budget_us` microseconds."""
 
     @abstractmethod
-    def interrupt(self) -> None:
-        """Ask every thread to stop; an `Interrupted` event (or a real one that came first) follows from `poll`."""
+    def interrupt(self, pid: int = ANY) -> None:
+        """Ask every thread to stop; an `Interrupted` event (or a real one that came first) follows from `poll`, of a
+        thread that has been resumed, if possible one of the process `pid`."""
 
     def set_scope(self, scope: StopScope) -> Sequence[StopEvent]:
         """Choose who stops. From ALL: while everything is stopped. To ALL: stops everything and gives the events

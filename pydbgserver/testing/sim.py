@@ -431,16 +431,16 @@ class SimBackend(Backend):
             return ()
         return self._come_true(self._pending.popleft())
 
-    def interrupt(self) -> None:
+    def interrupt(self, pid: int = ANY) -> None:
         self.interrupts += 1
         if self.threads.scope is not StopScope.ALL:
             event = self.threads.interrupt(self.live)
             if event is not None:
                 self.happen(event)
         elif not self._pending:
-            for pid, process in self.live.items():
-                self.happen(Interrupted(pid, process.threads()[0]))
-                return
+            process = self.live.get(pid) or next(iter(self.live.values()), None)
+            if process is not None:
+                self.happen(Interrupted(process.pid, process.threads()[0]))
 
     async def wait_activity(self) -> None:
         if not self._pending:

@@ -15,6 +15,7 @@ from pydbgserver.backends.linux.registers import describe_cpu
 from pydbgserver.backends.linux.spawn import Started
 from pydbgserver.errors import DebugError, NoSuchProcess, TargetRunning
 from pydbgserver.target.api import (
+    ANY,
     Backend,
     HostInfo,
     LaunchSpec,
@@ -138,9 +139,8 @@ class LinuxBackend(Backend):
         except DebugError:
             return process.arch
 
-    def interrupt(self) -> None:
-        first = next(iter(self.processes), 0)
-        tracer.interrupt(first)
+    def interrupt(self, pid: int = ANY) -> None:
+        tracer.interrupt(pid if pid in self.processes else next(iter(self.processes), 0))
 
     def set_scope(self, scope: StopScope) -> Sequence[StopEvent]:
         tracer.set_scope(scope.value)

@@ -18,6 +18,7 @@ from pydbgserver.backends.macos.spawn import Started
 from pydbgserver.backends.macos.tracer import Tracer
 from pydbgserver.errors import DebugError, NoSuchProcess
 from pydbgserver.target.api import (
+    ANY,
     Backend,
     HostInfo,
     LaunchSpec,
@@ -144,8 +145,8 @@ class MacBackend(Backend):
     def _arch(self, pid: int) -> Arch:
         return describe_cpu(self.tracer, pid)
 
-    def interrupt(self) -> None:
-        self.tracer.interrupt(next(iter(self.processes), 0))
+    def interrupt(self, pid: int = ANY) -> None:
+        self.tracer.interrupt(pid if pid in self.processes else next(iter(self.processes), 0))
 
     async def wait_activity(self) -> None:
         """The descriptor is a kqueue on a Mac, which can be waited for by another kqueue, trio's. It is readable for as

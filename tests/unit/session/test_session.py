@@ -99,6 +99,15 @@ def test_an_interrupt_gives_one_reply() -> None:
     assert talk.raw("vCont;c") is None
 
 
+def test_an_interrupt_is_of_the_process_that_the_client_looks_at() -> None:
+    talk = gdb(SimProcess(PID), SimProcess(PID + 1))
+    for pid in (PID + 1, PID):
+        assert talk.ask(f"Hgp{pid:x}.0") == "OK"
+        assert talk.raw("vCont;c") is None
+        talk.session.interrupt()
+        assert fields(talk.poll() or "")["thread"] == f"p{pid:x}.{pid:x}"
+
+
 def test_an_interrupt_that_comes_before_the_resume_stops_it_at_once() -> None:
     talk = gdb(script=[Stop(SignalStop(PID, PID, 11))])
     assert talk.ask("vCont;c").startswith("T0b")
