@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -146,6 +148,17 @@ int64_t rsp_turn(rsp_conversation *conversation, const uint8_t *body, int64_t le
         body = conversation->reply;
         conversation->answered++;
     }
+}
+
+int rsp_peer_silence(int descriptor)
+{
+#ifdef __linux__
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ? -errno : (int)info.tcpi_last_data_recv;
+#else
+    return -ENOPROTOOPT;
+#endif
 }
 
 int rsp_peer_processor(int descriptor)

@@ -158,5 +158,8 @@ enum rsp_turn {
 };
 int64_t rsp_turn(rsp_conversation *conversation, const uint8_t *body, int64_t length);
 
+/* Milliseconds since the last data of the peer arrived (tcp(7), TCP_INFO), whoever has read it since; or -errno. */
+int rsp_peer_silence(int descriptor);
+
 /* The processor on which the peer's last packet was sent (SO_INCOMING_CPU), or -errno. */
 int rsp_peer_processor(int descriptor);

@@ -76,6 +76,8 @@ def insert_software(session: Session, address: int, kind: int, options: str | No
 
 @packet("z0", "',' address:hex ',' kind:hex")
 def remove_software(session: Session, address: int, kind: int) -> None:
+    """One that is not there, or was in memory that has been unmapped, is none to remove: the manual wants these packets
+    idempotent. (gdbserver and lldb-server make an error of it.)"""
     process = session.process
     process.remove_breakpoint(address, kind)
     _clear_program(session, process, address, False)

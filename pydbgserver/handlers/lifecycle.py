@@ -14,6 +14,9 @@ from pydbgserver.target.api import Process
 from pydbgserver.target.capabilities import BreakpointPrograms
 from pydbgserver.target.events import ProcessExited
 
+START_SECONDS = 0.02
+"""How exactly it is known which came first, a packet or the start of a program: the kernel counts both in ticks."""
+
 SIGKILL = 9
 
 
@@ -134,9 +137,15 @@ def attach_or_wait(session: Session, name: str) -> bytes | Reply:
 @packet("vAttachWait", "';' name:hextext", dialect="lldb")
 def attach_when_started(session: Session, name: str) -> Reply:
     """To the next process of this name, not to those that run already. The stop reply comes when there is one; the
-    client's interrupt ends the wait."""
-    wanted = PurePath(name).name
-    return _await(session, AwaitedProgram(wanted, frozenset(session.backend.processes_named(wanted))))
+    client's interrupt ends the wait.
+
+    To the client the wait begins when it has sent the packet, which a server that gets no processor reads later: what
+    has been started in between is meant.
+    """
+    wanted, backend = PurePath(name).name, session.backend
+    early = session.since_heard() + START_SECONDS
+    running = (pid for pid in backend.processes_named(wanted) if backend.age_of(pid) > early)
+    return _await(session, AwaitedProgram(wanted, frozenset(running)))
 
 
 def _await(session: Session, program: AwaitedProgram) -> Reply:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from pydbgserver import logs
-from pydbgserver.rsp.codec import Wire
+from pydbgserver.rsp.codec import Wire, library
 from pydbgserver.rsp.conversation import Conversation
 from pydbgserver.rsp.framing import Control, Framing
 from pydbgserver.rsp.transcript import Mark, escape
@@ -70,6 +70,7 @@ class Connection:
         self._patience = Patience()
         self._placement = Placement(wire.read_descriptor)
         session.before_spawning = self._placement.leave
+        session.since_heard = lambda: max(0, library.rsp_peer_silence(wire.read_descriptor)) / 1000
 
     async def serve(self) -> None:
         """Talk until the end. The client's going is no error, however it goes."""

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pydbgserver import logs
 from pydbgserver.errors import DebugError, NoSuchThread, TargetRunning
 from pydbgserver.session import stop_reply
 from pydbgserver.session.notifications import Notifications
 from pydbgserver.session.stops import InitialStop, leftmost
 from pydbgserver.target.api import ANY, Process, ResumeAction, ResumeKind, StopScope
 from pydbgserver.target.events import (
+    BreakpointHit,
     Cloned,
     Forked,
     Halted,
@@ -182,6 +184,10 @@ class NonStop:
         self._session.account(events)
         for event in events:
             self._note(event)
+            if isinstance(event, BreakpointHit) and event.failure:
+                # The client reads no console output while it may wait for a reply (remote.c, getpkt): whoever looks
+                # after the server is told. gdbserver says nothing at all.
+                logs.problem(stop_reply.failure_text(event))
             if not isinstance(event, NoneResumed) or self._session.dialect.no_resumed:
                 self.stops.push(event)
         if self._lldb:

@@ -170,6 +170,7 @@ class Session:
         "run_options",
         "running",
         "runs_unattended",
+        "since_heard",
         "stop_forms",
         "stops",
         "symbols",
@@ -205,6 +206,8 @@ class Session:
         """Notifications to send after the next reply, or at once: name and data."""
         self.before_spawning: Callable[[], None] | None = None
         """Called before another program is started, to undo what it should not inherit."""
+        self.since_heard: Callable[[], float] = lambda: 0.0
+        """Seconds since the packet that is being handled arrived, which the server may have read later."""
         self.collect_output: Callable[[], None] | None = None
         """Called before a stop is reported, to hand over by `output` what the target has printed up to then."""
         self.packets = 0
@@ -453,12 +456,15 @@ class Session:
         found = [pid for pid in self.backend.processes_named(awaited.name, among) if pid not in awaited.not_meant]
         if not found:
             return None
-        self.awaited = None
         try:
             self.apply_options()
-            return self.started(self.backend.attach(found[0]))
+            reply = self.started(self.backend.attach(found[0]))
         except DebugError as error:
-            return self.dialect.error(error, "vAttachWait")
+            if isinstance(error, AttachError) and error.code == errno.ESRCH:
+                return None  # It has ended already: the next one may stay.
+            reply = self.dialect.error(error, "vAttachWait")
+        self.awaited = None
+        return reply
 
     def resume(self, actions: Sequence[ResumeAction]) -> bytes | Reply:
         """Let threads run as `actions` say; gives the stop reply if a stop came at once or was waiting.
@@ -635,8 +641,7 @@ class Session:
 
     def _tell_failure(self, event: BreakpointHit) -> None:
         """On the client's console: no stop reply has a place for it."""
-        text = f"The condition or a command of the breakpoint at {event.address:#x} failed: {event.failure}\n"
-        self.outbox.append(b"O" + text.encode().hex().encode())
+        self.outbox.append(b"O" + f"{stop_reply.failure_text(event)}\n".encode().hex().encode())
 
     def _still_true(self, event: StopEvent) -> bool:
         """Whether a stop that has waited may be reported: its breakpoint is there and its thread has not been moved."""

@@ -406,3 +406,8 @@ def _json_registers(process: Process, tid: int) -> dict[str, str]:
 
 def _hex_text(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").hex()
+
+
+def failure_text(event: BreakpointHit) -> str:
+    """Why the breakpoint stopped the program although its condition may not hold."""
+    return f"The condition or a command of the breakpoint at {event.address:#x} failed: {event.failure}"

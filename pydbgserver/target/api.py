@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from pydbgserver.errors import Unsupported
@@ -280,6 +281,10 @@ class Backend(ABC):
         """The ids of the processes (of those in `among`, if given) whose program has this base name."""
         named = [one.pid for one in self.list_processes() if one.name.rpartition("/")[2] == name]
         return named if among is None else [pid for pid in named if pid in among]
+
+    def age_of(self, pid: int) -> float:
+        """Seconds since the process was started, 0 when it is gone; inf where the system does not tell."""
+        return inf
 
     def watch_starts(self) -> ProcessStarts | None:
         """From now on, hear of programs that start; None where the system does not tell: then look now and then."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 import trio
@@ -255,7 +256,8 @@ class SimBackend(Backend):
     `interrupts` (how often one was asked for), `options` (the last ones set), `released` (None, or kill_launched),
     `threads` (who runs, in non-stop scopes).
 
-    `attachable`: the processes that `attach` finds, by pid; `programs`: the names that `launch` finds, None for all.
+    `attachable`: the processes that `attach` finds, by pid; `ages`: how many seconds ago they were started;
+    `programs`: the names that `launch` finds, None for all.
     """
 
     exception_types = {"EXC_BAD_ACCESS": 1, "EXC_GUARD": 12}  # noqa: RUF012
@@ -269,6 +271,7 @@ class SimBackend(Backend):
         self.options = RunOptions()
         self.released: bool | None = None
         self.attachable: dict[int, SimProcess] = {}
+        self.ages: dict[int, float] = {}
         self.programs: frozenset[str] | None = None
         self.threads = SimThreads()
         self._pending: deque[tuple[StopEvent, ...]] = deque()
@@ -384,6 +387,9 @@ class SimBackend(Backend):
         process.attached = True
         self.add(process)
         return process
+
+    def age_of(self, pid: int) -> float:
+        return self.ages.get(pid, inf)
 
     def resume(self, actions: Sequence[ResumeAction], *, budget_us: int = 0) -> Sequence[StopEvent]:
         self.resumed.append(tuple(actions))

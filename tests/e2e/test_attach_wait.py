@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,8 +14,6 @@ import pytest
 from pydbgserver.testing.client import Client
 from tests.e2e.servers import Server, start_server
 from tests.programs import Programs
-
-STARTS = 8
 
 
 @pytest.fixture
@@ -39,21 +38,34 @@ def cpu_seconds(pid: int) -> float:
 def test_the_program_is_caught_when_it_starts(client: Client, program: Programs, tmp_path: Path) -> None:
     path = shutil.copy(program("ungrouped"), tmp_path / "awaited-program")
     client.send(f"vAttachWait;{b'awaited-program'.hex()}")
-    client.timeout = 2
-    for _ in range(STARTS):
-        # Nothing says that the server has begun to wait: a program that started before is not meant, so start another.
-        with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            try:
-                reply = client.receive()
-                information = client.request("qProcessInfo").decode()
-                assert client.request("D") == b"OK"
-            except TimeoutError:
-                continue
-            finally:
-                process.kill()
-        break
+    with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            reply = client.receive()
+            information = client.request("qProcessInfo").decode()
+            assert client.request("D") == b"OK"
+        finally:
+            process.kill()
     assert reply.startswith(b"T") and b"thread:" in reply
     assert f"pid:{process.pid:x};" in information
+
+
+def test_a_program_that_starts_before_the_server_reads_the_request_is_caught(
+    client: Client, server: Server, program: Programs, tmp_path: Path
+) -> None:
+    """The machine may be busy: to the client the wait begins with its request."""
+    path = shutil.copy(program("echo"), tmp_path / "awaited-program")
+    server.process.send_signal(signal.SIGSTOP)
+    client.send(f"vAttachWait;{b'awaited-program'.hex()}")
+    with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+            server.process.send_signal(signal.SIGCONT)
+            assert client.receive().startswith(b"T")
+            assert f"pid:{process.pid:x};" in client.request("qProcessInfo").decode()
+            assert client.request("D") == b"OK"
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+            process.kill()
 
 
 def test_waiting_takes_no_processor(client: Client, server: Server) -> None:

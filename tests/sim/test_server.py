@@ -148,7 +148,7 @@ async def test_a_signal_found_when_the_next_client_comes_is_told(said: list[str]
     async with serving(SimProcess(100)) as running:
         async with running.client() as client:
             await client.run()
-        running.backend.interrupt = lambda: running.backend.happen(  # type: ignore[method-assign]
+        running.backend.interrupt = lambda pid=100: running.backend.happen(  # type: ignore[method-assign]
             SignalStop(100, 100, signal=11)
         )
         async with running.client() as client:

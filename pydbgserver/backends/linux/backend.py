@@ -226,6 +226,9 @@ class LinuxBackend(Backend):
     def processes_named(self, name: str, among: Sequence[int] | None = None) -> Sequence[int]:
         return host.processes_named(name, among)
 
+    def age_of(self, pid: int) -> float:
+        return host.age_of(pid)
+
     def watch_starts(self) -> ProcessStarts | None:
         from pydbgserver.backends.linux import process_starts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Sequence
 
 from pydbgserver.backends.linux import procfs, system
@@ -77,6 +78,15 @@ def processes_named(name: str, among: Sequence[int] | None = None) -> Sequence[i
     """The processes (of those in `among`, if given) whose program has this base name: a system call for each."""
     pids = procfs.process_ids() if among is None else among
     return [pid for pid in pids if os.path.basename(procfs.exec_file(pid)) == name]
+
+
+def age_of(pid: int) -> float:
+    """Seconds since process `pid` was started, to a hundredth; 0 when it is gone."""
+    try:
+        started = procfs.start_ticks(pid) / os.sysconf("SC_CLK_TCK")
+    except NoSuchProcess:
+        return 0.0
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
 
 
 def list_processes() -> Sequence[ProcessInfo]:

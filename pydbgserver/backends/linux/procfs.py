@@ -51,6 +51,11 @@ def ids(pid: int) -> tuple[int, int, int]:
     return int(fields[1]), int(fields[2]), int(fields[3])
 
 
+def start_ticks(pid: int) -> int:
+    """When it was started, in clock ticks since the machine was: field 22 of stat."""
+    return int(read(pid, "stat").rpartition(b")")[2].split()[19])
+
+
 def thread_ids(pid: int) -> list[int]:
     try:
         return sorted(int(name) for name in system.list_folder(f"/proc/{pid}/task"))

@@ -141,6 +141,30 @@ def test_a_program_is_waited_for(packet: str, meant: tuple[int, ...]) -> None:
     assert list(talk.backend.live) == [400]
 
 
+@pytest.mark.parametrize(("age", "meant"), [(0.9, True), (1.5, False)])
+def test_what_was_started_after_the_client_had_asked_is_meant(age: float, meant: bool) -> None:
+    """The server has been without a processor for a second."""
+    talk = Conversation(before=[LLDB19])
+    talk.session.since_heard = lambda: 1.0
+    talk.backend.attachable[400] = SimProcess(400)
+    talk.backend.ages[400] = age
+    assert talk.raw("vAttachWait;" + b"program".hex()) is None
+    reply = talk.session.look_for_awaited()
+    assert (reply is not None) is meant
+
+
+def test_a_program_that_has_ended_before_it_could_be_attached_to_does_not_end_the_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    talk = Conversation(before=[LLDB19])
+    assert talk.raw("vAttachWait;" + b"program".hex()) is None
+    monkeypatch.setattr(talk.backend, "processes_named", lambda name, among: [300])
+    assert talk.session.look_for_awaited() is None
+    talk.backend.attachable[300] = SimProcess(300)
+    reply = talk.session.look_for_awaited()
+    assert reply is not None and reply.startswith(b"T")
+
+
 def test_an_interrupt_ends_the_wait_for_a_program() -> None:
     talk = Conversation(before=[LLDB19, "QEnableErrorStrings"])
     assert talk.raw("vAttachWait;" + b"program".hex()) is None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 
 import pytest
 
+from pydbgserver.rsp.codec import library
 from pydbgserver.server.placement import Placement
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells where a packet came from")
@@ -28,6 +30,26 @@ def test_joins_the_processor_of_the_peer_and_leaves_it() -> None:
                 assert os.sched_getaffinity(0) == {processor}
                 placement.leave()
                 assert os.sched_getaffinity(0) == anywhere
+
+
+def test_how_long_the_peer_has_been_silent_is_known_whoever_was_late() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ours, _ = listener.accept()
+        with ours:
+            began = time.monotonic()
+            client.sendall(b"x")
+            while library.rsp_peer_silence(ours.fileno()) < 50:
+                assert time.monotonic() < began + 20
+                os.sched_yield()
+            assert ours.recv(1) == b"x"
+            assert library.rsp_peer_silence(ours.fileno()) >= 50
+            assert library.rsp_peer_silence(ours.fileno()) <= (time.monotonic() - began) * 1000 + 20
+    read_end, write_end = os.pipe()
+    try:
+        assert library.rsp_peer_silence(read_end) < 0
+    finally:
+        os.close(read_end)
+        os.close(write_end)
 
 
 def test_stays_where_nothing_is_known_of_the_peer() -> None:

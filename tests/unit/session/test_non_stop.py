@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pydbgserver.errors import TargetRunning
 from pydbgserver.target.api import StopScope
 from pydbgserver.target.events import (
@@ -55,6 +57,15 @@ def drain(talk: Conversation) -> list[str]:
 
 def ending(reply: str) -> str:
     return reply[:3] + reply[reply.index("thread:") :]
+
+
+def test_a_condition_that_fails_is_told_to_whoever_looks_after_the_server(capfd: pytest.CaptureFixture[str]) -> None:
+    talk = gdb_non_stop()
+    assert talk.ask("vCont;c") == "OK"
+    (stop,) = happen(talk, BreakpointHit(PID, PID, CODE, failure="division by zero at 4"))
+    assert stop.startswith("Stop:T05")
+    assert talk.session.outbox == []
+    assert f"the breakpoint at {CODE:#x} failed: division by zero at 4" in capfd.readouterr().err
 
 
 def test_every_stopped_thread_is_told_of_when_asked() -> None:
