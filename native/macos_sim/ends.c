@@ -18,10 +18,14 @@ static bool is_zombie(pid_t pid, pid_t tid) {
     return name_end && name_end[1] == ' ' && name_end[2] == 'Z';
 }
 
+bool sim_main_thread_has_ended(const struct sim_task *task) {
+    return is_zombie(task->pid, task->pid);
+}
+
 /* True: the main thread had ended and is off the list. */
 bool sim_drop_ended_main_thread(struct sim_task *task) {
     struct sim_thread *thread = sim_find_tid(task, task->pid);
-    if (!thread || thread->stopped || task->map || !is_zombie(task->pid, task->pid))
+    if (!thread || thread->stopped || task->map || !sim_main_thread_has_ended(task))
         return false;
     sim_drop_thread(thread);
     return true;

@@ -54,6 +54,7 @@ struct sim_task {
     bool killed;          /* by PT_KILL or SIGKILL of the debugger's */
     bool exited;
     unsigned programs;    /* execs so far */
+    bool headless;        /* opened after its main thread had ended, whose end nobody can wait for */
     bool watched;         /* EVFILT_PROC */
     int map;              /* the simulated map of this number (see map.c), 0: a real process */
     int exit_status;
@@ -92,6 +93,7 @@ struct sim_task *sim_task_of(task_t name);
 struct sim_thread *sim_thread_of(thread_act_t name);
 
 /* ends.c */
+bool sim_main_thread_has_ended(const struct sim_task *task);
 bool sim_drop_ended_main_thread(struct sim_task *task);
 bool sim_reap_unknown(struct sim_task *task);
 

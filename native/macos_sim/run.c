@@ -57,7 +57,7 @@ static void handle_end(struct sim_thread *thread, int status) {
     struct sim_task *task = thread->task;
     bool leader = thread->tid == task->pid;
     sim_drop_thread(thread);
-    if (!leader)
+    if (!leader && (!task->headless || task->threads))
         return;
     sim_drop_threads(task);
     task->exited = true;
@@ -146,7 +146,8 @@ static int collect_thread(struct sim_thread *thread) {
 /* A main thread that has ended is off the list; the end of the process, or an exec, is told of under its number. */
 static bool collect_process(struct sim_task *task) {
     int status;
-    if (task->exited || sim_find_tid(task, task->pid) || waitpid(task->pid, &status, __WALL | WNOHANG) != task->pid)
+    if (task->exited || task->headless || sim_find_tid(task, task->pid) ||
+        waitpid(task->pid, &status, __WALL | WNOHANG) != task->pid)
         return false;
     sim_handle_status(sim_add_thread(task, task->pid), status);
     return true;

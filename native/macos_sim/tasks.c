@@ -108,7 +108,8 @@ bool sim_adopt_running(struct sim_task *task) {
     }
     if (directory)
         closedir(directory);
-    return leader;
+    task->headless = !leader && task->threads && sim_main_thread_has_ended(task);
+    return leader || task->headless;
 }
 
 struct sim_task *sim_task_of(task_t name) {

@@ -8,6 +8,7 @@ from pydbgserver.rsp.registry import REGISTRY, packet
 from pydbgserver.session import features
 from pydbgserver.session.session import Session
 from pydbgserver.target.capabilities import BreakpointPrograms, CoreFiles, ThreadReports
+from pydbgserver.target.events import Forked, ThreadEvent, ThreadStarted
 
 NEEDED: dict[str, type[object]] = {
     "qSaveCore+": CoreFiles,
@@ -18,6 +19,26 @@ NEEDED: dict[str, type[object]] = {
 """What a target must be able to do for a feature to be offered: clients that were told of it take no refusal (lldb's
 ProcessGDBRemote::SaveCore; gdb, which then sends its conditions instead of evaluating them, and does not resume a
 thread whose options are refused)."""
+
+NEEDED_EVENTS: dict[str, type[ThreadEvent]] = {
+    "fork-events+": Forked,
+    "vfork-events+": Forked,
+    "QThreadEvents+": ThreadStarted,
+}
+"""What a system must tell debuggers of."""
+
+
+def _lacking(session: Session) -> frozenset[str]:
+    """The features that are not for this target."""
+    unheard = session.backend.never_reports
+    incapable = {name for name, kind in NEEDED.items() if not _has(session, kind)}
+    return frozenset(incapable.union(name for name, event in NEEDED_EVENTS.items() if event in unheard))
+
+
+def _has(session: Session, kind: type[object]) -> bool:
+    """Whether the process has the capability `kind`, or one that is yet to be launched will have it."""
+    process = session.selected_process
+    return kind not in session.backend.lacking if process is None else process.capability(kind) is not None
 
 
 @packet("qSupported", "[':' offered:text] [';' more:text]")
@@ -39,14 +60,7 @@ def supported(session: Session, offered: str | None, more: str | None) -> str:
     if plain_registers is not options.plain_registers:
         options.plain_registers = plain_registers
         session.apply_options()
-    of_packets = (name for name in REGISTRY.features() if name not in NEEDED or _has(session, NEEDED[name]))
-    return features.advertise(dialect, items, of_packets)
-
-
-def _has(session: Session, kind: type[object]) -> bool:
-    """Whether the process has the capability `kind`, or one that is yet to be launched will have it."""
-    process = session.selected_process
-    return kind not in session.backend.lacking if process is None else process.capability(kind) is not None
+    return features.advertise(dialect, items, REGISTRY.features(), _lacking(session))
 
 
 @packet("QStartNoAckMode", features=["QStartNoAckMode+"])

@@ -109,11 +109,14 @@ READ_BY_LLDB = frozenset(
 )
 
 
-def advertise(dialect: Dialect, offered: Collection[str], of_packets: Iterable[str]) -> str:
-    """The reply to qSupported. `of_packets`: the features of all registered packets."""
+def advertise(
+    dialect: Dialect, offered: Collection[str], of_packets: Iterable[str], lacking: Collection[str] = ()
+) -> str:
+    """The reply to qSupported. `of_packets`: the features of all registered packets; `lacking`: features that are not
+    for this target."""
     items = [f"PacketSize={PACKET_SIZE:x}"]
     for feature in (*of_packets, *GENERAL):
-        if dialect.client is Client.LLDB and feature not in READ_BY_LLDB:
+        if feature in lacking or (dialect.client is Client.LLDB and feature not in READ_BY_LLDB):
             continue
         rule = OFFERED_TO.get(feature)
         if (rule is None or rule(dialect, offered, feature)) and feature not in items:

@@ -15,7 +15,7 @@ from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 from pydbgserver.errors import Unsupported
-from pydbgserver.target.events import StopEvent
+from pydbgserver.target.events import StopEvent, ThreadEvent
 from pydbgserver.target.files import OWN_FILES, Files
 from pydbgserver.target.launch_spec import LaunchSpec as LaunchSpec
 
@@ -217,6 +217,8 @@ class Backend(ABC):
     """By name, the exceptions that `RunOptions.ignored_exceptions` can leave to the system; Mach has them."""
     lacking: Collection[type[object]] = ()
     """Capabilities that none of its processes will have: for what is promised before there is one."""
+    never_reports: frozenset[type[ThreadEvent]] = frozenset()
+    """Events of which the system tells no debugger."""
     on_output: Callable[[int, bytes], None] | None = None
     """Called with (pid, bytes) when a debuggee that owns a server-side terminal prints."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.macos.mach_calls import CONTINUE, STEP, MachCalls
-from tests.macos.test_child import DARWIN_USR1, Launch, launch, only, plant  # noqa: F401 - a fixture
+from tests.macos.test_child import DARWIN_USR1, Launch, Running, launch, only, plant, running  # noqa: F401 - fixtures
 from tests.programs import Programs
 
 pytestmark = pytest.mark.usefixtures("no_leak")
@@ -83,6 +83,24 @@ def test_a_process_without_its_main_thread_is_stopped_and_killed(
         assert calls.lib.mach_kill(pid) == 0
     finally:
         os.close(keeper)
+
+
+def test_a_process_is_opened_after_its_main_thread_has_ended(
+    calls: MachCalls,
+    running: Running,  # noqa: F811
+) -> None:
+    process = running("leader_exit")
+    assert calls.attach(process.pid) == (1, 0)
+    region = calls.ffi.new("mach_region *")
+    assert calls.lib.mach_region_at(process.pid, 0, 0, region) == 0
+    assert calls.read(process.pid, region.start, 4) == b"\x7fELF"
+    calls.resume()
+    assert calls.wait(TEN_MS) == []
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    stop = only(calls.wait())
+    assert (stop.kind, stop.value) == (calls.lib.MACH_STOP_EXITED, 3)
 
 
 def test_a_kill_while_threads_are_made(calls: MachCalls, launch: Launch) -> None:  # noqa: F811

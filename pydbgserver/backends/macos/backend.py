@@ -29,7 +29,17 @@ from pydbgserver.target.api import (
     RunOptions,
 )
 from pydbgserver.target.capabilities import BreakpointPrograms, CoreFiles, ThreadReports
-from pydbgserver.target.events import Execed, ProcessExited, SignalStop, StopEvent
+from pydbgserver.target.events import (
+    Cloned,
+    Execed,
+    Forked,
+    ProcessExited,
+    SignalStop,
+    StopEvent,
+    ThreadExited,
+    ThreadStarted,
+    VforkDone,
+)
 
 SPIN_US = 150
 """How long a wait spins before it sleeps; as on Linux, not measured on a Mac."""
@@ -53,6 +63,7 @@ class MacBackend(Backend):
     signal_numbering = "darwin"
     exception_types = EXCEPTION_TYPES
     lacking = (BreakpointPrograms, CoreFiles, ThreadReports)
+    never_reports = frozenset({Forked, VforkDone, Cloned, ThreadStarted, ThreadExited})
 
     def __init__(self, tracer: Tracer | None = None) -> None:
         self.tracer = tracer or Tracer()

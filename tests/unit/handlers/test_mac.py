@@ -197,3 +197,13 @@ def test_a_made_up_mac_is_never_asked_for_a_thread_that_is_gone() -> None:
     assert fake.tasks[PID].threads.keys() == {TID}
     assert Talk().ask("QSyncThreadState:1a2b;") == "OK"
     assert Talk().ask("QSyncThreadState:9999;").startswith("E")
+
+
+def test_what_macos_does_not_tell_of_is_not_promised() -> None:
+    """No debugger hears of forks, of threads that begin or of threads that end."""
+    gdb = Talk(client="gdb")
+    offered = {"QThreadEvents+", "fork-events+", "vfork-events+", "exec-events+"}
+    told = gdb.ask(f"qSupported:{';'.join(sorted(offered))}").split(";")
+    assert offered.intersection(told) == {"exec-events+"}
+    assert not [one for one in told if one.startswith("QThreadOptions")]
+    assert not {"fork-events+", "vfork-events+"}.intersection(Talk().ask(LLDB19).split(";"))
