@@ -30,7 +30,7 @@ static void fill(mach_stop *stop, struct thread *thread, const struct event *eve
     if (thread->unanswered)
         fill_exception(stop, &thread->message);
     if (event->kind == MACH_STOP_HARDWARE && thread->hit_slot)
-        stop->codes[stop->code_count++] = event->value; /* which watchpoint: a client cannot know otherwise */
+        stop->codes[stop->code_count++] = event->value & 0xff; /* which watchpoint: a client cannot know otherwise */
     int size = mach_read_state((int64_t)thread->tid, cpu_general_flavor, stop->registers, sizeof stop->registers);
     stop->registers_size = size > 0 ? size : 0;
     stop->pc = size > 0 ? cpu_pc(stop->registers) : 0;

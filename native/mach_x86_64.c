@@ -89,18 +89,20 @@ static uint64_t take_status(struct thread *thread) {
     return status;
 }
 
-/* A step and a watchpoint are the same exception; dr6 tells which slot was hit. */
+/* A step and a watchpoint are the same exception; dr6 tells which slots were hit: one instruction may touch several. */
 int cpu_classify(struct thread *thread, const struct exception *exception, const struct hardware *hardware,
                  uint64_t *slot, bool *watch) {
     if (exception->codes[0] != EXC_I386_SGL)
         return MACH_STOP_BREAKPOINT;
-    uint64_t status = hardware->ever_used ? take_status(thread) : 0;
+    uint64_t status = hardware->ever_used ? take_status(thread) : 0, hit = 0;
     for (int i = 0; i < SLOTS; i++)
-        if (status >> i & 1 && (hardware->execute[i].used || hardware->watch[i].used)) {
-            *slot = (uint64_t)i;
-            *watch = hardware->watch[i].used;
-            return MACH_STOP_HARDWARE;
-        }
+        if (hardware->execute[i].used || hardware->watch[i].used)
+            hit |= status & 1ull << i;
+    if (hit) {
+        *slot = (uint64_t)__builtin_ctzll(hit) | hit << 8;
+        *watch = hardware->watch[__builtin_ctzll(hit)].used;
+        return MACH_STOP_HARDWARE;
+    }
     return MACH_STOP_STEP;
 }
 

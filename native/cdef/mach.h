@@ -28,7 +28,7 @@ enum mach_resume_kind {
 enum mach_stop_kind {
     MACH_STOP_SIGNAL = 1,     /* EXC_SOFTWARE with EXC_SOFT_SIGNAL: `signal` */
     MACH_STOP_BREAKPOINT = 2, /* a trap planted by mach_insert_trap: pc is its address */
-    MACH_STOP_HARDWARE = 3,   /* `value`: the slot of mach_set_hardware */
+    MACH_STOP_HARDWARE = 3,   /* `value`: the slot of mach_set_hardware; from bit 8 on x86_64 each slot that was hit */
     MACH_STOP_STEP = 4,
     MACH_STOP_INTERRUPT = 5,
     MACH_STOP_EXCEPTION = 6,  /* any other: `signal` is the one that it becomes if nobody handles it */

@@ -172,7 +172,7 @@ bool cpu_fits(int kind, uint64_t address, uint64_t size);
 void cpu_encode_slot(uint8_t *debug, int slot, const struct slot *what, bool watch);
 bool cpu_step_in_general(void);
 void cpu_encode_step(uint8_t *state, bool on);
-/* What an EXC_BREAKPOINT of this CPU is: BREAKPOINT (an instruction), HARDWARE (`*slot` of `*kind`) or STEP. */
+/* What an EXC_BREAKPOINT of this CPU is: BREAKPOINT (an instruction), HARDWARE (`*slot` as in mach_stop) or STEP. */
 int cpu_classify(struct thread *thread, const struct exception *exception, const struct hardware *hardware,
                  uint64_t *slot, bool *watch);
 bool cpu_watch_before_access(void);

@@ -1,4 +1,4 @@
-"""Watchpoints in threads that the tracer has not seen before."""
+"""Watchpoints in threads that the tracer has not seen before, and two of them hit at once."""
 
 from __future__ import annotations
 
@@ -54,3 +54,17 @@ def test_the_first_sign_of_a_thread_may_be_its_watchpoint(backend: SimBackend, p
         writers.update(event.tid for event in events if isinstance(event, WatchpointHit))
     assert len(writers) == THREADS and process.pid not in writers
     assert not backend.processes
+
+
+def test_one_write_into_two_watched_ranges(backend: SimBackend, program: Programs) -> None:
+    """gdb looks only at watchpoints that it is told of."""
+    path = program("watch")
+    process = backend.launch(LaunchSpec(str(path), stdin="/dev/null", stdout="/dev/null"))
+    memory_map, hardware = process.capability(MemoryMap), process.capability(HardwareDebug)
+    assert memory_map is not None and hardware is not None
+    counter = next(one.start for one in memory_map.regions() if one.name == str(path)) + offset(path, "counter")
+    for half in (counter, counter + 4):
+        hardware.insert(WatchKind.WRITE, half, 4)
+    (event,) = backend.resume(CONTINUE, budget_us=TEN_SECONDS)
+    assert isinstance(event, WatchpointHit)
+    assert (event.address, event.others) == (counter, ((WatchKind.WRITE, counter + 4),))

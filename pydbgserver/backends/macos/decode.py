@@ -32,10 +32,13 @@ EXC_ARM_DA_DEBUG = 0x102
 def _hardware(stop: RawStop, process: MacProcess) -> StopEvent:
     """On arm64 breakpoints have registers of their own; the exception's first code tells which of them fired."""
     execute = not (stop.code_count and stop.codes[0] == EXC_ARM_DA_DEBUG)
-    kind, address = process.watched(stop.value, execute=execute)
+    slot, all_hit = stop.value & 0xFF, stop.value >> 8
+    kind, address = process.watched(slot, execute=execute)
     if kind is WatchKind.EXECUTE:
         return BreakpointHit(stop.pid, stop.tid, stop.pc, hardware=True)
-    return WatchpointHit(stop.pid, stop.tid, address, kind, stop.value)
+    hit = [process.watched(one, execute=execute) for one in range(process.hardware.slots) if all_hit >> one & 1]
+    others = (one for one in dict.fromkeys(hit) if one != (kind, address) and one[0] is not WatchKind.EXECUTE)
+    return WatchpointHit(stop.pid, stop.tid, address, kind, slot, tuple(others))
 
 
 def _path(process: MacProcess) -> str:
