@@ -71,8 +71,16 @@ SLICES: dict[str, tuple[str, ...]] = {
         "python_api/signals",
         "python_api/hello_world",
     ),
+    "editors": ("tools/lldb-dap",),
 }
 """Folders below lldb/test/API, by the name under which they can be asked for."""
+
+_HARDWARE = "skipped: it is about servers without hardware breakpoints on this CPU"
+REASONS = {
+    **{f"TestRequireHWBreakpoints: test_step_{how}": _HARDWARE for how in ("out", "over", "range", "until")},
+    "TestDAP_console: test_exit_status_message_sigterm": "the test looks for a process that is called lldb-server",
+}
+"""Why only the peer passes a test."""
 
 LINE = re.compile(r"^(PASS|FAIL|XFAIL|XPASS|UNSUPPORTED|ERROR|TIMEOUT): LLDB \(.*?\) :: (\S+ \(.*?\))", re.MULTILINE)
 
@@ -239,8 +247,9 @@ def behind(ours: Outcome, peer: Outcome) -> list[str]:
 def report(ours: Outcome, peer: Outcome) -> str:
     """Markdown for docs/conformance.md: counts, and by name what only lldb-server passes."""
     names = ("PASS", "XFAIL", "XPASS", "FAIL", "ERROR", "TIMEOUT", "UNSUPPORTED")
+    files = len({test.partition(":")[0] for test in ours.results})
     lines = [
-        "lldb 19.1.7's API tests (`scripts/peer_suites lldb`), the peer is lldb-server 19.1.7.",
+        f"{files} files of lldb 19.1.7's API tests (`scripts/peer_suites lldb`), the peer is lldb-server 19.1.7.",
         "",
         "| result | pydbgserver | lldb-server |",
         "| --- | --- | --- |",
@@ -249,8 +258,13 @@ def report(ours: Outcome, peer: Outcome) -> str:
     ahead = behind(peer, ours)
     for title, found in (("Only lldb-server passes", behind(ours, peer)), ("Only pydbgserver passes", ahead)):
         lines += ["", f"{title}: {len(found) or 'none'}"]
-        lines += ["", *(f"- {name.partition(' (')[0]}" for name in found)] if found else []
+        lines += ["", *map(_with_reason, found)] if found else []
     return "\n".join(lines) + "\n"
+
+
+def _with_reason(test: str) -> str:
+    name = test.partition(" (")[0]
+    return f"- {name}: {REASONS[name]}" if name in REASONS else f"- {name}"
 
 
 def selected(lldb: Path, words: Sequence[str]) -> list[Path]:
