@@ -20,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 from suites_page import replace_section
 
@@ -143,9 +144,10 @@ def together(stored: Stored, files: Iterable[str]) -> tuple[Results, Results]:
     return tuple({name: one for file in both for name, one in side[file].items()} for side in (ours, peer))  # type: ignore[return-value]
 
 
-def section(boards: Mapping[str, Stored], sources: Path) -> str:
+def section(boards: Mapping[str, Stored], sources: Path, note: str = "") -> str:
     """The page's text: for each board a table of the parts, then each missing test with its reason."""
     lines = ["gdb 13.1's test suite (`scripts/peer_suites gdb`), the peer is gdbserver 13.1.", ""]
+    lines += [*wrap(note, 120), ""] if note else []
     for board, stored in boards.items():
         lines += [f"### Board {board}", "", "| part | files | gdbserver passes | this server passes | missing | % |"]
         lines += ["| --- | ---: | ---: | ---: | ---: | ---: |"]
@@ -160,7 +162,7 @@ def section(boards: Mapping[str, Stored], sources: Path) -> str:
             counts = [Counter(one.values())["PASS"] for one in (peer, ours)]
             share = 100 * (1 - len(lost) / counts[0]) if counts[0] else 100
             lines.append(
-                f"| {part} | {run_by_both} of {len(files)} | {counts[0]} | {counts[1]} | {len(lost)} | {share:.2f} |"
+                f"| {part} | {run_by_both} of {len(files)} | {counts[0]} | {counts[1]} | {len(lost)} | {share:.3f} |"
             )
             lists += [f"{part}: what only gdbserver passes:\n", *_grouped(lost), ""]
         lines += ["", *lists]
@@ -196,6 +198,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--server", choices=(OURS, PEER), action="append", help="only this one")
     parser.add_argument("--go-on", action="store_true", help="leave out the files whose results --work has")
     parser.add_argument("--page", action="store_true", help="write docs/conformance.md from all results in --work")
+    parser.add_argument("--note", default="", help="for the page: how the run was made")
     return parser.parse_args(words)
 
 
@@ -232,5 +235,5 @@ def main(words: Sequence[str]) -> int:
             show(ours, peer)
             lost += len(missing(ours, peer))
     if options.page:
-        replace_section("gdb", section(boards, options.sources))
+        replace_section("gdb", section(boards, options.sources, options.note))
     return int(lost > 0)
