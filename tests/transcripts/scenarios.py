@@ -229,6 +229,20 @@ SCENARIOS = (
         ),
     ),
     Scenario(
+        # The condition cannot be computed the first time, is false then, and true in the end.
+        "bare-condition",
+        BARE,
+        (
+            "break tick if 10 / (5 - $r13) == 2",
+            "continue",
+            "print *(long *)&counter",
+            "continue",
+            "print *(long *)&counter",
+            "delete",
+            "continue",
+        ),
+    ),
+    Scenario(
         "bare-step",
         BARE,
         ("break tick", "continue", "step", "stepi", "next", "nexti", "until", "kill"),
