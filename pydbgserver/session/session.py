@@ -133,6 +133,7 @@ class Session:
         "_disabled",
         "_held_output",
         "_interrupt_next",
+        "_newest",
         "_process",
         "_reported_at",
         "_tid",
@@ -254,6 +255,9 @@ class Session:
         )
         self.resume_budget_us = options.resume_budget_us
         """How long a resume waits for its stop, in microseconds."""
+        self._newest = 0
+        """The pid of what was launched or attached to last: an interrupt of several processes is told of that one, as
+        gdbserver does (linux-low.cc, signal_pid). What gdb has selected may be where it put a breakpoint last."""
         self._interrupt_next = 0.0
         """Until when (time.monotonic) a resume is stopped at once by an interrupt that came before it."""
         self._reported_at = 0
@@ -442,6 +446,7 @@ class Session:
 
     def started(self, process: Process) -> bytes:
         """A launch or an attach has brought `process`: gives the stop reply of its first stop."""
+        self._newest = process.pid
         tids = process.threads()
         return self._report(InitialStop(process.pid, tids[0] if tids else process.pid))
 
@@ -580,10 +585,7 @@ class Session:
             error = AttachError("interrupted before the program was started", errno.EINTR)
             self.outbox.append(self.dialect.error(error, "vAttachWait"))
         elif self.running:
-            if self._process is None:
-                self.backend.interrupt()
-            else:
-                self.backend.interrupt(self._process.pid)
+            self.backend.interrupt(self._newest)
         elif self.packets > self._reported_at:
             self._interrupt_next = inf
         elif self.dialect.is_gdb and not isinstance(self.stops.last, Interrupted):

@@ -99,10 +99,14 @@ def test_an_interrupt_gives_one_reply() -> None:
     assert talk.raw("vCont;c") is None
 
 
-def test_an_interrupt_is_of_the_process_that_the_client_looks_at() -> None:
-    talk = gdb(SimProcess(PID), SimProcess(PID + 1))
-    for pid in (PID + 1, PID):
-        assert talk.ask(f"Hgp{pid:x}.0") == "OK"
+def test_an_interrupt_is_of_the_process_that_came_last() -> None:
+    talk = gdb(SimProcess(PID))
+    talk.ask("!")
+    for pid in (PID, PID + 1):
+        if pid != PID:
+            talk.backend.attachable[pid] = SimProcess(pid)
+            assert talk.ask(f"vAttach;{pid:x}").startswith("T")
+        assert talk.ask(f"Hgp{PID:x}.0") == "OK"  # to put a breakpoint into it
         assert talk.raw("vCont;c") is None
         talk.session.interrupt()
         assert fields(talk.poll() or "")["thread"] == f"p{pid:x}.{pid:x}"
