@@ -34,7 +34,7 @@ from pydbgserver.session.launch import LaunchSettings
 from pydbgserver.session.open_files import OpenFile
 from pydbgserver.session.repeats import Repeats
 from pydbgserver.session.stop_reply import StopForms
-from pydbgserver.session.stops import InitialStop, StopQueue
+from pydbgserver.session.stops import InitialStop, StopQueue, leftmost
 from pydbgserver.target.api import Backend, LaunchSpec, Process, ResumeAction, ResumeKind, RunOptions
 from pydbgserver.target.events import (
     BreakpointHit,
@@ -515,7 +515,11 @@ class Session:
         return self.non_stop is not None
 
     def _stop_before_running(self, actions: Sequence[ResumeAction]) -> bytes:
-        process, tid = self.find_thread(ThreadId(None, ANY))
+        newest = self.backend.processes.get(self._newest)
+        if newest is not None and leftmost(actions, newest.pid, newest.pid) is not None:
+            process, tid = self.find_thread(ThreadId(newest.pid, ANY))
+        else:
+            process, tid = self.find_thread(ThreadId(None, ANY))
         self.stops.owe_signals(actions)
         return self._report(Interrupted(process.pid, tid))
 

@@ -110,6 +110,9 @@ def test_an_interrupt_is_of_the_process_that_came_last() -> None:
         assert talk.raw("vCont;c") is None
         talk.session.interrupt()
         assert fields(talk.poll() or "")["thread"] == f"p{pid:x}.{pid:x}"
+        assert talk.ask(f"Hgp{PID:x}.0") == "OK"
+        talk.session.interrupt()  # before the resume
+        assert fields(talk.ask("vCont;c"))["thread"] == f"p{pid:x}.{pid:x}"
 
 
 def test_an_interrupt_that_comes_before_the_resume_stops_it_at_once() -> None:
