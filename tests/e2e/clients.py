@@ -41,6 +41,8 @@ LLDB_SETTINGS = (
     "settings set use-color false",
     "settings set auto-confirm true",
     "settings set symbols.enable-external-lookup false",
+    # lldb gives a server up after 6 seconds without an answer to its first packet: on a busy machine that is short.
+    f"settings set plugin.process.gdb-remote.packet-timeout {WAIT:.0f}",
     "settings set stop-line-count-before 1",
     "settings set stop-line-count-after 1",
     "script lldb.debugger.SetAsync(False)",
