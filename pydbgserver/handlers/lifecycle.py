@@ -14,8 +14,9 @@ from pydbgserver.target.api import Process
 from pydbgserver.target.capabilities import BreakpointPrograms
 from pydbgserver.target.events import ProcessExited
 
-START_SECONDS = 0.02
-"""How exactly it is known which came first, a packet or the start of a program: the kernel counts both in ticks."""
+START_SECONDS = 0.1
+"""How exactly it is known which came first, a packet or the start of a program: the kernel counts both in ticks,
+which come late in a virtual machine that gets no processor."""
 
 SIGKILL = 9
 
