@@ -10,7 +10,7 @@ import time
 import pytest
 
 from pydbgserver.rsp.codec import library
-from pydbgserver.server.placement import Placement
+from pydbgserver.server.placement import MOST_MOVES, Placement
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells where a packet came from")
 
@@ -30,6 +30,25 @@ def test_joins_the_processor_of_the_peer_and_leaves_it() -> None:
                 assert os.sched_getaffinity(0) == {processor}
                 placement.leave()
                 assert os.sched_getaffinity(0) == anywhere
+
+
+def test_a_peer_that_goes_away_again_and_again_is_left_alone() -> None:
+    anywhere = os.sched_getaffinity(0)
+    two = sorted(anywhere)[:2]
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        ours, _ = listener.accept()
+        with ours:
+            placement = Placement(ours.fileno())
+            for turn in range(MOST_MOVES + 2):
+                before = os.sched_getaffinity(0)
+                os.sched_setaffinity(0, {two[turn % len(two)]})
+                client.sendall(b"x")
+                os.sched_setaffinity(0, before)
+                assert ours.recv(1) == b"x"
+                placement.join()
+                assert os.sched_getaffinity(0) == {two[min(turn, MOST_MOVES - 1) % len(two)]}
+            placement.leave()
+            assert os.sched_getaffinity(0) == anywhere
 
 
 def test_how_long_the_peer_has_been_silent_is_known_whoever_was_late() -> None:
