@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 
 from bench_link import Link, Refused
-from bench_servers import OURS, Contender, Session, attached, resident_bytes, running
+from bench_servers import OURS, Contender, Placement, Session, attached, resident_bytes, running
 
 from pydbgserver.testing.client import frame
 from tests.programs import Programs
@@ -135,6 +135,7 @@ def recording_rows(samples: Samples, servers: Sequence[Contender]) -> None:
     """What --record adds to a round trip of our own server."""
     ours = [server for server in servers if server.name == OURS]
     with ExitStack() as stack:
+        stack.enter_context(Placement.together())
         directory = stack.enter_context(TemporaryDirectory())
         sessions = []
         for server in ours:

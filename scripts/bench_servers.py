@@ -102,6 +102,19 @@ class Placement:
         os.sched_setaffinity(0, {first})
         cls.servers = frozenset(others)
 
+    @classmethod
+    @contextmanager
+    def together(cls) -> Iterator[None]:
+        """Client, servers and targets on one processor: for what adds a tenth to the shortest round trip."""
+        anywhere, before = os.sched_getaffinity(0), cls.servers
+        cls.servers = frozenset({min(anywhere)})
+        os.sched_setaffinity(0, cls.servers)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, anywhere)
+            cls.servers = before
+
 
 @dataclass
 class Session:
