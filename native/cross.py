@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -70,18 +71,29 @@ def emit(target: Target, out: Path) -> Path:
     return generated
 
 
-def includes(target: Target) -> list[str]:
+def copy_python_headers(out: Path) -> Path:
+    """Python's headers with the pyconfig.h of this machine. Debian's is for every machine that it supports: it includes
+    one of several, by macros that a Mac's compiler does not define and from a folder that it does not search."""
+    headers, folder = Path(sysconfig.get_paths()["include"]), out / "python"
+    shutil.copytree(headers, folder, dirs_exist_ok=True)
+    own = headers.parent / str(sysconfig.get_config_var("MULTIARCH")) / headers.name / "pyconfig.h"
+    if own.exists():
+        shutil.copyfile(own, folder / "pyconfig.h")
+    return folder
+
+
+def includes(target: Target, python: Path) -> list[str]:
     folders = [build.NATIVE / "include", build.NATIVE]
     if target.system == "darwin":
         folders.insert(0, COMPAT)
     # Python's folder comes last: it has no header of the system's.
-    return [*(f"-I{folder}" for folder in folders), f"-I{sysconfig.get_paths()['include']}"]
+    return [*(f"-I{folder}" for folder in folders), f"-I{python}"]
 
 
-def compile_one(source: Path, target: Target, out: Path) -> Path:
+def compile_one(source: Path, target: Target, out: Path, python: Path) -> Path:
     """The object of one C file. Raises `CrossBuildError`."""
     made = out / f"{source.stem}.o"
-    flags = [NO_SANITIZER, "-g0", "-fPIC", "-Werror", *build.FLAGS, *includes(target)]
+    flags = [NO_SANITIZER, "-g0", "-fPIC", "-Werror", *build.FLAGS, *includes(target, python)]
     run(*ZIG, "cc", "-target", target.zig, *flags, "-c", source, "-o", made)
     return made
 
@@ -90,8 +102,9 @@ def compile_all(target: Target, out: Path) -> list[Path]:
     """The objects of every C file of the system, and of cffi's. Raises `CrossBuildError`."""
     out.mkdir(parents=True, exist_ok=True)
     sources = [emit(target, out), *(build.ROOT / name for name in build.sources(target.system))]
+    python = copy_python_headers(out)
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(lambda source: compile_one(source, target, out), sources))
+        return list(pool.map(lambda source: compile_one(source, target, out, python), sources))
 
 
 def link(target: Target, inputs: list[Path], made: Path, *options: str) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, "native")
 import cross
 target, out = cross.TARGETS["macosx_11_0_" + sys.argv[1]], Path(sys.argv[2])
-made = cross.compile_one(Path(sys.argv[3]), target, out)
+made = cross.compile_one(Path(sys.argv[3]), target, out, cross.copy_python_headers(out))
 cross.link_extension(target, [made], out)
 print("linked as an extension", flush=True)
 try:
