@@ -18,9 +18,11 @@ ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "HOME": "/"}
 
 
 def build(name: str) -> Path:
-    """The compiled program, without paths of this machine in it."""
+    """The compiled program, without paths of this machine in it; another user's where the folder is theirs."""
     WORK.mkdir(exist_ok=True)
     output = WORK / name
+    if output.exists() and not os.access(WORK, os.W_OK):
+        return output
     made = WORK / f"{name}.{os.getpid()}"
     source = programs.source_of(name)
     command = [
