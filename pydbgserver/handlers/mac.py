@@ -183,7 +183,7 @@ def shared_cache(session: Session, request: bytes | None) -> str | None:
 # Threads.
 
 
-def library_information(threads: MachThreads, process: Process, tid: int, numbers: dict[str, int]) -> dict[str, Any]:
+def loaded_libraries(threads: MachThreads, process: Process, tid: int, numbers: dict[str, int]) -> dict[str, Any]:
     """What lldb cannot find out by itself of a thread: its pthread_t, its thread-specific data, its quality of service,
     its dispatch queue. Offsets in the system's libraries come from lldb, which has their symbols."""
     handles = threads.handles(tid)

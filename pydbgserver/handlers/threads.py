@@ -76,7 +76,7 @@ def extended_info(session: Session, request: bytes | None) -> str | None:
         raise MalformedPacket("jThreadExtendedInfo takes numbers, of a thread at least") from error
     process, tid = session.find_thread(ThreadId(None, wanted))
     if libraries is not None:
-        information = mac.library_information(libraries, process, tid, numbers)
+        information = mac.loaded_libraries(libraries, process, tid, numbers)
     elif details is not None:
         information = {"tid": tid, "name": process.thread_name(tid), **details.details(tid)}
         if not session.running:
