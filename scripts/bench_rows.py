@@ -117,18 +117,23 @@ def repeated(action: Callable[[], object], times: int) -> Callable[[], float]:
     return batch
 
 
+def round_trip(form: str) -> Callable[[Session], Callable[[], float]]:
+    """Batches of one packet, `address` in it where the target's block is."""
+
+    def measure(session: Session) -> Callable[[], float]:
+        body = form.format(address=int(session.target.words[1], 16)).encode()
+        session.link.ask(body)
+        packet = frame(body)
+        exchange = session.link.exchange
+        return repeated(lambda: exchange(packet), 250)
+
+    return measure
+
+
 def round_trips(samples: Samples, sessions: Sequence[Session]) -> None:
     requests = {"qC": "qC", "m 8 bytes": "m{address:x},8", "m 1 KiB": "m{address:x},400", "g": "g"}
     for name, form in requests.items():
-
-        def measure(session: Session, form: str = form) -> Callable[[], float]:
-            body = form.format(address=int(session.target.words[1], 16)).encode()
-            session.link.ask(body)
-            packet = frame(body)
-            exchange = session.link.exchange
-            return repeated(lambda: exchange(packet), 250)
-
-        in_turns(samples, f"round trip {name}", sessions, 20, measure)
+        in_turns(samples, f"round trip {name}", sessions, 20, round_trip(form))
 
 
 def recording_rows(samples: Samples, servers: Sequence[Contender]) -> None:
@@ -145,15 +150,7 @@ def recording_rows(samples: Samples, servers: Sequence[Contender]) -> None:
                     stack.enter_context(attached(contender, samples.programs, "bulk", "4", options=options))
                 )
         for name, form in {"qC": "qC", "m 1 KiB": "m{address:x},400"}.items():
-
-            def measure(session: Session, form: str = form) -> Callable[[], float]:
-                body = form.format(address=int(session.target.words[1], 16)).encode()
-                session.link.ask(body)
-                packet = frame(body)
-                exchange = session.link.exchange
-                return repeated(lambda: exchange(packet), 250)
-
-            in_turns(samples, f"{name}, recorded", sessions, 40, measure)
+            in_turns(samples, f"{name}, recorded", sessions, 40, round_trip(form))
 
 
 def bulk_content(size: int) -> bytes:
