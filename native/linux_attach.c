@@ -62,6 +62,7 @@ static void stop_process(struct process *process) {
         tracer.stopping = true;
     else
         process->stopping = true;
+    bool held = hold_child_signal();
     for EACH_THREAD (each, process)
         if (each->state == THREAD_RUNNING && !each->interrupt_sent && !each->starting) {
             each->interrupt_sent = true;
@@ -69,6 +70,8 @@ static void stop_process(struct process *process) {
         }
     while ((thread = running_thread(process)))
         await_status(thread);
+    if (held)
+        release_child_signal();
 }
 
 static void note_job_control(struct process *process) {

@@ -150,6 +150,9 @@ int linux_interrupt(int preferred) {
     tracer.interrupt_requested = true;
     tracer.interrupt_tid = preferred;
     tracer.stopping = true;
+    bool held = hold_child_signal();
     stop_all();
+    if (held)
+        release_child_signal();
     return 1;
 }

@@ -189,6 +189,19 @@ static void sleep_for_few(void) {
         dispatch(tid, status);
 }
 
+/* Who stops with many others does so in about the order in which they were told to: to sleep until the last has is to be
+ * woken once, and leaves the processors to them. */
+static void sleep_for_many(void) {
+    struct thread *last = NULL;
+    for (struct thread *thread = tracer.running_list; thread; thread = thread->run_next)
+        if (thread->interrupt_sent)
+            last = thread;
+    int status;
+    if (last && kernel.await(last->tid, &status) == last->tid)
+        handle_status(last, status);
+    collect_running();
+}
+
 /* All have stopped for an event whose thread is gone (an exec or SIGKILL took it): run again. */
 static void undo_stop(void) {
     tracer.stopping = false;
@@ -255,6 +268,8 @@ static bool run_until_stopped(const sigset_t *unblocked, int64_t budget_us, int6
         if (spent >= budget_us) {
             heard_all = true;
             collect_any();
+        } else if (tracer.stopping && tracer.running > FEW) {
+            sleep_for_many();
         } else if (spins_on(&spinning, spent, spin_us)) {
             sched_yield();
             collect_running();
@@ -274,18 +289,19 @@ static void forget_resumption(void) {
 }
 
 /* From a resume to the end of the wait after it SIGCHLD is blocked, so that a stop found by spinning costs no handler
- * run and no wake-up afterwards. */
+ * run and no wake-up afterwards; and while many are told to stop, so that the handler does not run for each. */
 static sigset_t mask_before;
 static bool child_signal_held;
 
-void hold_child_signal(void) {
+bool hold_child_signal(void) {
     if (child_signal_held)
-        return;
+        return false;
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &child, &mask_before);
     child_signal_held = true;
+    return true;
 }
 
 void release_child_signal(void) {

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.programs import Programs
+
+# A shell starts what it puts in the background with SIGINT ignored, and execve(2) hands that on: to the debuggers and
+# servers that the tests start, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -249,7 +249,8 @@ bool stop_complete(void);
 
 /* linux_wait.c */
 void wake_up(void);
-void hold_child_signal(void);
+/* False: it is held already, for somebody else to release. */
+bool hold_child_signal(void);
 void release_child_signal(void);
 int64_t now_us(void);
 void wait_a_moment(int64_t spent_us, int64_t budget_us, int64_t spin_us);

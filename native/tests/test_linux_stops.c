@@ -29,6 +29,39 @@ TEST(interrupt_within_one_call) {
     expect_stop(1, PID, LINUX_STOP_INTERRUPT, 0);
 }
 
+TEST(interrupt_of_many) {
+    attach_to(12, "S");
+    RESUME_ALL();
+    CHECK_EQ(linux_interrupt(PID + 3), 1);
+    CHECK_EQ(linux_wait(stops, MAX_STOPS, 5000000, 0), 1);
+    expect_stop(1, PID + 3, LINUX_STOP_INTERRUPT, 0);
+    CHECK_EQ(linux_running(), 0);
+}
+
+/* Whichever it is: the one that is waited for first, the one that is asked first, another. */
+TEST(one_of_many_takes_its_time) {
+    attach_to(12, "S");
+    for (int i = 0; i < 12; i++) {
+        RESUME_ALL();
+        task(PID + i)->slow = true;
+        linux_interrupt(PID);
+        CHECK_EQ(linux_wait(stops, MAX_STOPS, 2000, 0), 0);
+        CHECK_EQ(linux_running(), 1);
+        task(PID + i)->slow = false;
+        expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    }
+}
+
+TEST(last_of_many_is_killed) {
+    attach_to(12, "S");
+    RESUME_ALL();
+    linux_interrupt(PID);
+    kill_group(PID);
+    CHECK_EQ(wait_stop(), 1);
+    expect_stop(1, PID, LINUX_STOP_KILLED, SIGKILL);
+    expect_empty();
+}
+
 TEST(sleeping_wait_is_woken) {
     attach_to(2, QUIT);
     RESUME_ALL();
