@@ -5,33 +5,38 @@ for the board with -m32. The sources, outside this repository:
 
   apt-get source gdb        (with a deb-src line in apt's sources; tar xf gdb_13.1.orig.tar.xz is enough)
 
-and then `scripts/peer_suites gdb --sources gdb-13.1 --part server`.
+and then `scripts/peer_suites gdb --sources gdb-13.1 --part server`, or all that docs/conformance.md has, both servers
+at once, going on where an earlier call was broken off:
+
+  scripts/peer_suites gdb --sources gdb-13.1 --whole --side-by-side --go-on --page
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from textwrap import wrap
 
+from suites_gdb_page import OURS, PEER, FileRun, Results, Stored, load, missing, reason, section, store, together
 from suites_page import replace_section
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS, PEER = "ours", "gdbserver"
 BOARDS = (
     "native-extended-gdbserver", "native-gdbserver", "native-stdio-gdbserver", "native-extended-gdbserver/-m32",
 )  # fmt: skip
 """As dejagnu names them: after a slash, what the compiler gets besides."""
 CHUNK_FILES = 8
-CHUNK_SECONDS = 3600
+CHUNK_SECONDS = 1800
+ANSWER_SECONDS = 30
+"""How long the suite waits for gdb, both servers alike: its own 10 s are short on a machine with other work."""
 
 
 def _base(names: str) -> tuple[str, ...]:
@@ -52,17 +57,16 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 """Which files below gdb/testsuite a part has; "base" is the whole folder and takes half an hour."""
 
-REASONS = (
-    (r"^gdb\.server/no-thread-db\.exp: print foo", "thread-local variables are found without libthread_db, too"),
-    (r"^gdb\.server/non-existing-program\.exp", "one line of our own says why the program cannot be started"),
-    (r"^gdb\.base/break-main-file-remove-fail\.exp", "removing a breakpoint from memory that is gone is no error"),
-)
-"""What is known about tests that only the peer passes: by a pattern of their names."""
+WHOLE = {
+    "native-extended-gdbserver": ("server", "several programs", "python", "base"),
+    "native-gdbserver": ("server", "several programs"),
+    "native-stdio-gdbserver": ("server", "several programs"),
+    "native-extended-gdbserver/-m32": ("server",),
+}
+"""What docs/conformance.md has at least: by board, the parts."""
 
 SLICES = ("processes", "signals and steps", "breakpoints and calls")
 """Parts of "base", which the page has as a whole."""
-
-Results = dict[str, str]
 
 
 def our_command(work: Path) -> Path:
@@ -90,15 +94,28 @@ def run(sources: Path, work: Path, server: str, board: str, files: Sequence[str]
     binary = "/usr/bin/gdbserver" if server == PEER else str(our_command(work))
     command = ["runtest", "--tool", "gdb", "GDB=/usr/bin/gdb", f"GDBSERVER={binary}", f"--target_board={board}", *files]
     started = time.monotonic()
-    with (folder / "said").open("wb") as said:
-        subprocess.run(
-            command, cwd=folder, stdout=said, stderr=said, env={**os.environ, "TMPDIR": str(folder)},
-            timeout=CHUNK_SECONDS, check=False,
-        )  # fmt: skip
+    _run_bounded(command, folder)
     found = results(folder / "gdb.sum")
     counts = Counter(result for by_name in found.values() for result in by_name.values())
     print(f"{server}, {board}, {files[0]}...: {dict(counts)}, {time.monotonic() - started:.0f} s", flush=True)
     return {file: found.get(file, {}) for file in files}
+
+
+def _run_bounded(command: Sequence[str], folder: Path) -> None:
+    """Run to the end, or for CHUNK_SECONDS: what is missing then counts as not passed."""
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with (
+        (folder / "said").open("wb") as said,
+        subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment,
+            start_new_session=True,
+        ) as suite,
+    ):  # fmt: skip
+        try:
+            suite.wait(CHUNK_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(suite.pid, signal.SIGKILL)
+            print(f"{folder.name}: broken off after {CHUNK_SECONDS} s", flush=True)
 
 
 def _site(suite: Path) -> str:
@@ -106,6 +123,7 @@ def _site(suite: Path) -> str:
     triplet = f"{os.uname().machine}-pc-linux-gnu"
     lines = [f"set {name}_triplet {triplet}" for name in ("host", "target", "build")]
     lines += [f"set target_alias {triplet}", f"set srcdir {suite.resolve()}", "set tool gdb", "set enable_libctf yes"]
+    lines += [f"set gdb_test_timeout {ANSWER_SECONDS}"]
     lines += ["source ${srcdir}/lib/append_gdb_boards_dir.exp"]
     return "\n".join(lines) + "\n"
 
@@ -123,64 +141,6 @@ def results(summary: Path) -> dict[str, Results]:
     return found
 
 
-def missing(ours: Mapping[str, str], peer: Mapping[str, str]) -> list[str]:
-    """The tests that only the peer passes."""
-    return [name for name, result in peer.items() if result == "PASS" and ours.get(name) != "PASS"]
-
-
-def reason(name: str) -> str:
-    """Why this test is not passed; "" if nothing is known."""
-    return next((words for pattern, words in REASONS if re.search(pattern, name)), "")
-
-
-Stored = dict[str, dict[str, Results]]
-"""Of one board: by server and file, the results."""
-
-
-def together(stored: Stored, files: Iterable[str]) -> tuple[Results, Results]:
-    """Ours and the peer's results of those of the files that both have run."""
-    ours, peer = stored.get(OURS, {}), stored.get(PEER, {})
-    both = [file for file in files if file in ours and file in peer]
-    return tuple({name: one for file in both for name, one in side[file].items()} for side in (ours, peer))  # type: ignore[return-value]
-
-
-def section(boards: Mapping[str, Stored], sources: Path, note: str = "") -> str:
-    """The page's text: for each board a table of the parts, then each missing test with its reason."""
-    lines = ["gdb 13.1's test suite (`scripts/peer_suites gdb`), the peer is gdbserver 13.1.", ""]
-    lines += [*wrap(note, 120), ""] if note else []
-    for board, stored in boards.items():
-        lines += [f"### Board {board}", "", "| part | files | gdbserver passes | this server passes | missing | % |"]
-        lines += ["| --- | ---: | ---: | ---: | ---: | ---: |"]
-        lists: list[str] = []
-        for part in PARTS:
-            files = files_of(sources, part)
-            ours, peer = together(stored, files)
-            if not peer or part in SLICES:
-                continue
-            run_by_both = sum(file in stored[OURS] and file in stored[PEER] for file in files)
-            lost = missing(ours, peer)
-            counts = [Counter(one.values())["PASS"] for one in (peer, ours)]
-            share = 100 * (1 - len(lost) / counts[0]) if counts[0] else 100
-            lines.append(
-                f"| {part} | {run_by_both} of {len(files)} | {counts[0]} | {counts[1]} | {len(lost)} | {share:.3f} |"
-            )
-            lists += [f"{part}: what only gdbserver passes:\n", *_grouped(lost), ""]
-        lines += ["", *lists]
-    return "\n".join(lines)
-
-
-def _grouped(names: Iterable[str]) -> list[str]:
-    """One line for each file and reason; the names only where no whole group has one reason."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for name in names:
-        groups.setdefault((name.split(":")[0], reason(name)), []).append(name.partition(": ")[2])
-    lines = []
-    for (file, why), tests in groups.items():
-        which = f"{len(tests)} tests" if len(tests) > 8 else ", ".join(f"`{one}`" for one in tests)
-        lines.append(f"- {file}: {which}: {why or 'not looked into yet'}")
-    return lines or ["- nothing"]
-
-
 def show(ours: Results, peer: Results) -> None:
     """What only the peer passes, by name."""
     for name in missing(ours, peer):
@@ -193,9 +153,12 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="peer_suites gdb", description=__doc__, formatter_class=form)
     parser.add_argument("--sources", type=Path, required=True, help="the unpacked folder gdb-13.1")
     parser.add_argument("--work", type=Path, default=Path("peer-suites-gdb"), help="a folder for what the suite writes")
+    parser.add_argument("--whole", action="store_true", help="all parts and boards that docs/conformance.md has")
     parser.add_argument("--part", action="append", choices=PARTS, help="which tests; may be given again")
+    parser.add_argument("--file", action="append", help="a file of the suite (gdb.base/break.exp); may be given again")
     parser.add_argument("--board", action="append", choices=BOARDS, help=f"{BOARDS[0]} if none is given")
     parser.add_argument("--server", choices=(OURS, PEER), action="append", help="only this one")
+    parser.add_argument("--side-by-side", action="store_true", help="run both servers at the same time")
     parser.add_argument("--go-on", action="store_true", help="leave out the files whose results --work has")
     parser.add_argument("--page", action="store_true", help="write docs/conformance.md from all results in --work")
     parser.add_argument("--note", default="", help="for the page: how the run was made")
@@ -207,18 +170,29 @@ def chunks(files: Sequence[str]) -> Iterator[Sequence[str]]:
     return (files[start : start + CHUNK_FILES] for start in range(0, len(files), CHUNK_FILES))
 
 
-def run_parts(options: argparse.Namespace, work: Path, board: str) -> Stored:
-    """Run what the options say on one board; gives all its results, older ones too."""
-    path = work / f"results-{board.replace('/', '')}.json"
-    stored: Stored = json.loads(path.read_text()) if path.exists() else {}
-    wanted = list(dict.fromkeys(file for part in options.part or () for file in files_of(options.sources, part)))
-    for server in options.server or (PEER, OURS):
-        of_server = stored.setdefault(server, {})
-        left = [file for file in wanted if not options.go_on or file not in of_server]
-        for files in chunks(left):
-            of_server.update(run(options.sources, work, server, board, files))
-            path.write_text(json.dumps(stored, indent=1))
-    return stored
+def commit() -> str:
+    """The state of this source tree."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def wanted(options: argparse.Namespace) -> dict[str, list[str]]:
+    """By board, the files that the options ask for."""
+    boards = options.board or BOARDS[:1]
+    parts = dict(WHOLE) if options.whole else {board: tuple(options.part or ()) for board in boards}
+    files = {board: [file for part in of for file in files_of(options.sources, part)] for board, of in parts.items()}
+    return {board: list(dict.fromkeys([*some, *(options.file or ())])) for board, some in files.items()}
+
+
+def run_server(options: argparse.Namespace, work: Path, server: str) -> None:
+    """Run what the options ask for against one server, and keep the results."""
+    state = commit()
+    for board, files in wanted(options).items():
+        kept = load(work, board, server)
+        for portion in chunks([file for file in files if not options.go_on or file not in kept]):
+            for file, found in run(options.sources, work, server, board, portion).items():
+                kept[file] = FileRun(state, kept[file].runs + 1 if file in kept else 1, found)
+            store(work, board, server, kept)
 
 
 def main(words: Sequence[str]) -> int:
@@ -226,14 +200,18 @@ def main(words: Sequence[str]) -> int:
     options = arguments(words)
     work: Path = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    boards = {board: run_parts(options, work, board) for board in options.board or BOARDS[:1]}
+    servers = options.server or (PEER, OURS)
+    with ThreadPoolExecutor(len(servers) if options.side_by_side else 1) as lanes:
+        for lane in [lanes.submit(run_server, options, work, server) for server in servers]:
+            lane.result()
+    boards: dict[str, Stored] = {board: {one: load(work, board, one) for one in (OURS, PEER)} for board in BOARDS}
     lost = 0
-    for board, stored in boards.items():
-        for part in options.part or PARTS:
-            ours, peer = together(stored, files_of(options.sources, part))
-            print(f"{board}, {part}: passed by the peer alone:")
-            show(ours, peer)
-            lost += len(missing(ours, peer))
+    for board, files in wanted(options).items():
+        ours, peer = together(boards[board], files)
+        print(f"{board}: passed by the peer alone:")
+        show(ours, peer)
+        lost += len(missing(ours, peer))
     if options.page:
-        replace_section("gdb", section(boards, options.sources, options.note))
+        parts = {part: files_of(options.sources, part) for part in PARTS if part not in SLICES}
+        replace_section("gdb", section(boards, parts, options.note))
     return int(lost > 0)

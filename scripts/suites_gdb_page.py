@@ -1,0 +1,140 @@
+"""What runs of gdb's test suite have found, as they are kept between runs, compared, and put on docs/conformance.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from textwrap import wrap
+
+OURS, PEER = "ours", "gdbserver"
+WIDTH = 120
+
+REASONS = (
+    (r"^gdb\.server/no-thread-db\.exp: print foo", "thread-local variables are found without libthread_db, too"),
+    (r"^gdb\.server/non-existing-program\.exp", "one line of our own says why the program cannot be started"),
+    (r"^gdb\.base/break-main-file-remove-fail\.exp", "removing a breakpoint from memory that is gone is no error"),
+)
+"""What is known about tests that only the peer passes: by a pattern of their names."""
+
+Results = dict[str, str]
+"""By name, what became of each test."""
+
+
+@dataclass(frozen=True)
+class FileRun:
+    """One file of the suite as one server ran it last.
+
+    Attributes:
+        commit: that of this source tree.
+        runs: how often it has been run; more than once says that a failure was looked into.
+        results: of the last run.
+    """
+
+    commit: str
+    runs: int
+    results: Results
+
+
+Stored = dict[str, dict[str, FileRun]]
+"""Of one board: by server and file, the last run."""
+
+
+def _path(work: Path, board: str, server: str) -> Path:
+    return work / f"results-{board.replace('/', '')}-{server}.json"
+
+
+def load(work: Path, board: str, server: str) -> dict[str, FileRun]:
+    """What earlier runs have left in `work`; nothing if there were none."""
+    path = _path(work, board, server)
+    return {file: FileRun(**run) for file, run in json.loads(path.read_text()).items()} if path.exists() else {}
+
+
+def store(work: Path, board: str, server: str, runs: Mapping[str, FileRun]) -> None:
+    """Keep the runs of one server on one board: two servers can be run side by side."""
+    path = _path(work, board, server)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps({file: asdict(run) for file, run in runs.items()}, indent=1), encoding="utf-8")
+    new.replace(path)
+
+
+def missing(ours: Mapping[str, str], peer: Mapping[str, str]) -> list[str]:
+    """The tests that only the peer passes."""
+    return [name for name, result in peer.items() if result == "PASS" and ours.get(name) != "PASS"]
+
+
+def reason(name: str) -> str:
+    """Why this test is not passed; "" if nothing is known."""
+    return next((words for pattern, words in REASONS if re.search(pattern, name)), "")
+
+
+def together(stored: Stored, files: Iterable[str]) -> tuple[Results, Results]:
+    """Ours and the peer's results of those of the files that both have run."""
+    ours, peer = stored.get(OURS, {}), stored.get(PEER, {})
+    both = [file for file in files if file in ours and file in peer]
+    return tuple({name: one for file in both for name, one in side[file].results.items()} for side in (ours, peer))  # type: ignore[return-value]
+
+
+def section(boards: Mapping[str, Stored], parts: Mapping[str, Sequence[str]], note: str = "") -> str:
+    """The page's text: which commits, for each board a table of the parts, then each missing test with its reason.
+
+    Args:
+        boards: their results.
+        parts: the files of each part that the tables have a line for.
+        note: how the run was made, in words.
+    """
+    lines = ["gdb 13.1's test suite (`scripts/peer_suites gdb`), the peer is gdbserver 13.1.", ""]
+    for paragraph in (*_commits(boards), note):
+        lines += [*wrap(paragraph, WIDTH, break_on_hyphens=False), ""] if paragraph else []
+    for board, stored in boards.items():
+        if not stored.get(PEER):
+            continue
+        lines += [f"### Board {board}", "", "| part | files | gdbserver passes | this server passes | missing | % |"]
+        lines += ["| --- | ---: | ---: | ---: | ---: | ---: |"]
+        lists: list[str] = []
+        for part, files in parts.items():
+            ours, peer = together(stored, files)
+            if not peer:
+                continue
+            lost = missing(ours, peer)
+            lines.append(_line(part, files, stored, ours, peer))
+            lists += [f"{part}: what only gdbserver passes:\n", *_grouped(lost), ""]
+        lines += ["", *lists]
+    return "\n".join(lines)
+
+
+def _line(part: str, files: Sequence[str], stored: Stored, ours: Results, peer: Results) -> str:
+    run_by_both = sum(file in stored[OURS] and file in stored[PEER] for file in files)
+    lost = len(missing(ours, peer))
+    passed = [Counter(one.values())["PASS"] for one in (peer, ours)]
+    share = 100 * (1 - lost / passed[0]) if passed[0] else 100
+    return f"| {part} | {run_by_both} of {len(files)} | {passed[0]} | {passed[1]} | {lost} | {share:.3f} |"
+
+
+def _commits(boards: Mapping[str, Stored]) -> list[str]:
+    """Which state of this server the results are of, and which files were run more than once."""
+    runs = {(board, file): run for board, stored in boards.items() for file, run in stored.get(OURS, {}).items()}
+    counts = Counter(run.commit for run in runs.values())
+    if len(counts) == 1:
+        told = [f"All results are of commit {next(iter(counts))}."]
+    else:
+        told = [
+            "The results are of commits " + ", ".join(f"{one} ({n} files)" for one, n in counts.most_common()) + "."
+        ]
+    again = [f"{file} ({board})" for (board, file), run in runs.items() if run.runs > 1]
+    return [*told, f"Run again alone, which is what counts here: {', '.join(again)}."] if again else told
+
+
+def _grouped(names: Iterable[str]) -> list[str]:
+    """One line for each file and reason; the names only where no whole group has one reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        groups.setdefault((name.split(":")[0], reason(name)), []).append(name.partition(": ")[2])
+    lines = []
+    for (file, why), tests in groups.items():
+        which = f"{len(tests)} tests" if len(tests) > 8 else ", ".join(f"`{one}`" for one in tests)
+        lines.append(f"- {file}: {which}: {why or 'not looked into yet'}")
+    return lines or ["- nothing"]
