@@ -270,20 +270,34 @@ int linux_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, 
     return plant(process, &trap);
 }
 
-/* Puts the original bytes back, unless the page now holds something else: it
- * was unmapped and mapped anew, or the program wrote over the trap. */
-static void lift(struct process *process, const struct trap *trap) {
-    uint8_t present[sizeof trap->code];
-    if (trap->planted && read_memory_raw(process, trap->address, present, trap->size) == trap->size &&
-        memcmp(present, trap->code, trap->size) == 0)
-        write_code(process, trap->address, trap->original, trap->size);
+/* process_vm_readv(2): EFAULT where nothing is mapped, ESRCH for a process that is dying. */
+static bool is_unmapped(struct process *process, uint64_t address) {
+    uint8_t byte;
+    struct iovec local = {&byte, 1}, remote = {(void *)(uintptr_t)address, 1};
+    struct thread *thread = live_thread(process);
+    return thread && kernel.vm_readv(thread->tid, &local, &remote) == -EFAULT;
 }
 
-static void remove_listed(struct process *process, struct trap *trap) {
-    lift(process, trap);
+/* Puts the original bytes back, unless the page now holds something else: it
+ * was unmapped and mapped anew, or the program wrote over the trap.
+ * -EFAULT: there is no page any more. */
+static int lift(struct process *process, const struct trap *trap) {
+    uint8_t present[sizeof trap->code];
+    if (!trap->planted)
+        return 0;
+    if (read_memory_raw(process, trap->address, present, trap->size) != trap->size)
+        return is_unmapped(process, trap->address) ? -EFAULT : 0;
+    if (memcmp(present, trap->code, trap->size) == 0)
+        write_code(process, trap->address, trap->original, trap->size);
+    return 0;
+}
+
+static int remove_listed(struct process *process, struct trap *trap) {
+    int result = lift(process, trap);
     int index = (int)(trap - process->traps);
     process->trap_count--;
     memmove(trap, trap + 1, (size_t)(process->trap_count - index) * sizeof *trap);
+    return result;
 }
 
 int linux_remove_trap(int pid, uint64_t address) {
@@ -294,8 +308,8 @@ int linux_remove_trap(int pid, uint64_t address) {
     drop_point(process, address, false);
     if (!trap || trap->pc_adjust == NOT_A_TRAP)
         return 0;
-    remove_listed(process, trap);
-    return 1;
+    int result = remove_listed(process, trap);
+    return result < 0 ? result : 1;
 }
 
 void remove_slot(struct process *process, uint64_t address) {

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "linux_tracer.h"
 
+#include <errno.h>
 #include <string.h>
 
 static int64_t done(int result, uint8_t *reply, int64_t capacity) {
@@ -18,7 +19,11 @@ int64_t linux_repeat_insertion(void *with, uint8_t *reply, int64_t capacity) {
 
 int64_t linux_repeat_removal(void *with, uint8_t *reply, int64_t capacity) {
     const linux_repeated_trap *trap = with;
-    return done(linux_remove_trap(trap->pid, trap->address), reply, capacity);
+    int result = linux_remove_trap(trap->pid, trap->address);
+    if (result != -EFAULT || capacity < 3)
+        return done(result, reply, capacity);
+    memcpy(reply, "E0e", 3); /* a second try would find no breakpoint to remove, which is no error */
+    return 3;
 }
 
 static const rsp_form *form_for(const linux_repeated_run *run) {

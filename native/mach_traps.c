@@ -97,12 +97,13 @@ void plant_trap(struct process *process, struct trap *trap) {
     trap->planted = put_code(process, trap->address, trap->code, trap->size) == 0;
 }
 
-/* Puts the original bytes back, unless something else is there now. */
-void lift_trap(struct process *process, const struct trap *trap) {
+/* Puts the original bytes back, unless something else is there now; < 0: nothing can be read there. */
+int lift_trap(struct process *process, const struct trap *trap) {
     uint8_t present[sizeof trap->code];
-    if (trap->planted && read_raw(process, trap->address, present, trap->size) == trap->size &&
-        memcmp(present, trap->code, trap->size) == 0)
+    int64_t got = trap->planted ? read_raw(process, trap->address, present, trap->size) : 0;
+    if (got == trap->size && memcmp(present, trap->code, trap->size) == 0)
         put_code(process, trap->address, trap->original, trap->size);
+    return got < 0 ? (int)got : 0;
 }
 
 static bool make_room(struct process *process) {
@@ -160,10 +161,10 @@ int mach_remove_trap(int pid, uint64_t address) {
         return -ESRCH;
     if (!trap)
         return 0;
-    lift_trap(process, trap);
+    int result = lift_trap(process, trap);
     process->trap_count--;
     memmove(trap, trap + 1, (size_t)(process->trap_count - (trap - process->traps)) * sizeof *trap);
-    return 1;
+    return result < 0 ? result : 1;
 }
 
 void lift_traps(struct process *process) {

@@ -116,6 +116,17 @@ def snapshots_bring_registers_back(one: Subject) -> None:
         snapshots.restore(one.tid, saved)
 
 
+def a_breakpoint_whose_memory_is_gone_is_told_of_once(one: Subject) -> None:
+    allocation = one.process.capability(MemoryAllocation)
+    assert allocation is not None
+    place = allocation.allocate(4096, "rx")
+    one.process.insert_breakpoint(place, 1)
+    allocation.free(place)
+    with pytest.raises(BadAddress):
+        one.process.remove_breakpoint(place, 1)
+    one.process.remove_breakpoint(place, 1)
+
+
 def breakpoints_are_hidden_and_planted_once(one: Subject) -> None:
     before = one.process.read_memory(one.code, 8)
     one.process.insert_breakpoint(one.code, 1)
@@ -210,6 +221,7 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     all_registers_are_one_block,
     snapshots_bring_registers_back,
     breakpoints_are_hidden_and_planted_once,
+    a_breakpoint_whose_memory_is_gone_is_told_of_once,
     debug_registers_are_counted,
     regions_and_the_gaps_between_them_fill_the_address_space,
     memory_is_allocated_and_freed,

@@ -167,6 +167,8 @@ int64_t linux_write_memory(int pid, uint64_t address, const uint8_t *buffer, uin
  * none; -EFAULT: *found is where the memory before a hit cannot be read. */
 int linux_search_memory(int pid, uint64_t address, uint64_t length, const uint8_t *pattern, uint64_t size, uint64_t *found);
 int linux_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, int pc_adjust);
+/* 1, or 0 if there was none; -EFAULT: there was one, and nothing is mapped there any more. In no case is there one
+ * afterwards. */
 int linux_remove_trap(int pid, uint64_t address);
 /* All but those whose commands persist without a client. */
 int linux_lift_all(int pid);

@@ -209,6 +209,8 @@ int64_t mach_page_dispositions(int pid, uint64_t address, uint64_t size, int32_t
 
 int mach_insert_trap(int pid, uint64_t address, const uint8_t *code, int size, int pc_adjust);
 /* 1 if there was one. */
+/* 1, or 0 if there was none; < 0: there was one, and its memory cannot be read any more. In no case is there one
+ * afterwards. */
 int mach_remove_trap(int pid, uint64_t address);
 int mach_lift_all(int pid);
 

@@ -143,7 +143,7 @@ int find_region(task_t task, uint64_t address, bool counted, mach_region *region
 /* mach_traps.c */
 struct trap *find_trap(struct process *process, uint64_t address);
 void hide_traps(const struct process *process, uint64_t address, uint8_t *buffer, uint64_t size);
-void lift_trap(struct process *process, const struct trap *trap);
+int lift_trap(struct process *process, const struct trap *trap);
 void plant_trap(struct process *process, struct trap *trap);
 void lift_traps(struct process *process);
 void forget_traps(struct process *process);

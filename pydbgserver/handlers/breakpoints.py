@@ -76,12 +76,15 @@ def insert_software(session: Session, address: int, kind: int, options: str | No
 
 @packet("z0", "',' address:hex ',' kind:hex")
 def remove_software(session: Session, address: int, kind: int) -> None:
-    """One that is not there, or was in memory that has been unmapped, is none to remove: the manual wants these packets
-    idempotent. (gdbserver and lldb-server make an error of it.)"""
+    """One that is not there is none to remove: the manual wants these packets idempotent. (gdbserver and lldb-server
+    make an error of it.) One that was in memory which has been unmapped is forgotten, and the error reply says so: gdb
+    warns its user."""
     process = session.process
-    process.remove_breakpoint(address, kind)
-    _clear_program(session, process, address, False)
-    session.breakpoints.discard((process.pid, address))
+    try:
+        process.remove_breakpoint(address, kind)
+    finally:
+        _clear_program(session, process, address, False)
+        session.breakpoints.discard((process.pid, address))
     session.repeats.note_removal(process, address, kind)
 
 

@@ -168,7 +168,10 @@ class Process(ABC):
 
     @abstractmethod
     def remove_breakpoint(self, address: int, kind: int) -> None:
-        """Remove a software breakpoint; one that is not there is no error."""
+        """Remove a software breakpoint; one that is not there is no error.
+
+        Raises `BadAddress` when the memory that it was in is gone; it is forgotten all the same.
+        """
 
     @abstractmethod
     def kill(self) -> None:

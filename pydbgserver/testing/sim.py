@@ -223,7 +223,9 @@ class SimProcess(Process):
 
     def remove_breakpoint(self, address: int, kind: int) -> None:
         self._alive()
-        self.breakpoints.discard(address)
+        if address in self.breakpoints:
+            self.breakpoints.remove(address)
+            self.read_memory(address, 1)
 
     def kill(self) -> None:
         self._end("killed")

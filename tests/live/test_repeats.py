@@ -15,6 +15,7 @@ import pydbgserver.handlers  # noqa: F401
 from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.conversation import Conversation
 from pydbgserver.session.session import Session, SessionOptions
+from pydbgserver.target.capabilities import MemoryAllocation
 from pydbgserver.target.events import BreakpointHit, SignalStop, StepDone
 from pydbgserver.testing.client import frame
 from tests.live.debuggee import DEADLINE_US, Debuggee, Debuggees
@@ -119,6 +120,23 @@ def test_a_breakpoint_that_is_taken_out_and_put_back(driver: Driver) -> None:
         assert (target.pid, place) in session.breakpoints
         with open(f"/proc/{target.pid}/mem", "rb") as memory:
             assert os.pread(memory.fileno(), 1, place) == b"\xcc"
+
+
+def test_a_breakpoint_whose_memory_is_gone_is_told_of_once(driver: Driver) -> None:
+    assert driver.is_repeated(driver.step)
+    process = driver.target.process
+    allocation = process.capability(MemoryAllocation)
+    assert allocation is not None
+    place = allocation.allocate(4096, "rx")
+    insert, remove = b"Z0,%x,1" % place, b"z0,%x,1" % place
+    for _ in range(2):
+        assert [driver.ask(insert), driver.ask(remove)] == [b"OK", b"OK"]
+    assert [driver.by_c(insert), driver.by_c(remove)] == [(b"OK", True), (b"OK", True)]
+    assert driver.ask(insert) == b"OK"
+    allocation.free(place)
+    assert driver.by_c(remove) == (b"E0e", True)
+    assert (process.pid, place) not in driver.session.breakpoints
+    assert driver.by_c(remove) == (b"OK", True)
 
 
 def test_a_breakpoint_ends_a_step_by_c(driver: Driver) -> None:

@@ -208,8 +208,11 @@ def insert_trap(pid: int, address: int, code: bytes, pc_adjust: int) -> None:
 
 
 def remove_trap(pid: int, address: int) -> bool:
-    """True if there was one."""
-    return bool(_process(_lib.linux_remove_trap(pid, address), pid))
+    """True if there was one. Raises `BadAddress` if there was and nothing is mapped there any more."""
+    result = _lib.linux_remove_trap(pid, address)
+    if result < 0:
+        _process(result, pid, BadAddress(address, 1, "remove a breakpoint of"))
+    return bool(result)
 
 
 def set_registers(pid: int, registers: Sequence[tuple[int, int, int]]) -> None:

@@ -114,9 +114,12 @@ class Tracer(MemoryCalls, HostCalls):
             raise gone or BadAddress(address, len(code), "plant a breakpoint of", self.words(result))
 
     def remove_trap(self, pid: int, address: int) -> bool:
-        """True if there was one."""
-        doing = f"remove the breakpoint at {address:#x} of"
-        return bool(self._process(self.lib.mach_remove_trap(pid, address & ADDRESS_MASK), pid, doing))
+        """True if there was one. Raises `BadAddress` if there was and its memory cannot be read any more."""
+        result = self.lib.mach_remove_trap(pid, address & ADDRESS_MASK)
+        if result < 0:
+            gone = self._gone(result, pid)
+            raise gone or BadAddress(address, 1, "remove a breakpoint of", self.words(result))
+        return bool(result)
 
     def lift_all(self, pid: int) -> None:
         """Remove every trap and every debug register."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,16 @@ def test_software() -> None:
     assert [talk.ask("z0,401010,1"), talk.ask("z0,401010,1")] == ["OK", "OK"]
     assert talk.process.breakpoints == set()
     assert talk.ask("Z0,0,1").startswith("E")
+
+
+@pytest.mark.parametrize("talk", [gdb, lldb])
+def test_memory_that_is_gone_is_told_of_once(talk: Callable[[], Conversation]) -> None:
+    asked = talk()
+    place = asked.ask("_M1000,rx")
+    assert asked.ask(f"Z0,{place},1") == "OK"
+    assert asked.ask(f"_m{place}") == "OK"
+    assert asked.ask(f"z0,{place},1").startswith(("E0e", "E."))
+    assert asked.ask(f"z0,{place},1") == "OK"
 
 
 @pytest.mark.parametrize(("kind", "watch"), [("1", WatchKind.EXECUTE), ("2", WatchKind.WRITE), ("4", WatchKind.ACCESS)])

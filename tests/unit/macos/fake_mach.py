@@ -345,7 +345,9 @@ class FakeMach:
 
     def mach_remove_trap(self, pid: int, address: int) -> int:
         self.log.append(("remove", address))
-        return int(self.tasks[pid].traps.pop(address, None) is not None)
+        task = self.tasks[pid]
+        known = task.traps.pop(address, None) is not None
+        return INVALID_ADDRESS if known and task.region(address) is None else int(known)
 
     def mach_lift_all(self, pid: int) -> int:
         self.tasks[pid].traps.clear()
