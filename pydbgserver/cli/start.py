@@ -7,13 +7,14 @@ comes last.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import suppress
 
 from pydbgserver import backends
-from pydbgserver.errors import DebugError, UsageError
-from pydbgserver.options import Options
+from pydbgserver.errors import DebugError, LaunchError, UsageError
+from pydbgserver.options import STDIO, Options
 from pydbgserver.server.listen import Listener, is_loopback, open_listener
 
 TYPE_CHECKING = False
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from pydbgserver.target.api import Backend
     from pydbgserver.target.launch_spec import LaunchSpec
     from pydbgserver.transcripts.recorder import Recordings
+
+SHELL_STATUSES = {errno.ENOENT: (127, "not found"), errno.EACCES: (126, "Permission denied")}
+"""With what a shell ends that cannot execute a program (POSIX, "Exit Status for Commands"), and what it says."""
 
 
 def start(options: Options) -> None:
@@ -39,6 +43,8 @@ def start(options: Options) -> None:
     if system.NOTICE:
         _say(f"pydbgserver: {system.NOTICE}", lldb=False)
     listener = open_listener(options.endpoint)
+    if options.endpoint.kind == STDIO and options.style != "lldb":
+        _say("stdin/stdout redirected", lldb=False)
     if options.platform:
         _serve_platform(options, listener, recordings)
         return
@@ -289,9 +295,14 @@ def _reachable_name(host: str) -> str:
 
 
 def report_failure(error: Exception, options: Options | None) -> None:
-    """Why the server did not start, in one line, and gdbserver's last word."""
+    """Why the server did not start, in one line, and gdbserver's last words, which scripts look for."""
     lldb = options is not None and options.style == "lldb"
     prefix = "error: " if lldb and isinstance(error, DebugError) else ""
     _say(f"{prefix}{error}", lldb=False)
-    if options is not None and not lldb:
-        _say("Exiting", lldb=False)
+    if options is None or lldb:
+        return
+    if isinstance(error, LaunchError) and error.code in SHELL_STATUSES and not options.wrapper:
+        status, reason = SHELL_STATUSES[error.code]
+        _say(f"exec: {options.program[0]}: {reason}", lldb=False)
+        _say(f"During startup program exited with code {status}.", lldb=False)
+    _say("Exiting", lldb=False)

@@ -87,7 +87,12 @@ def test_named_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("--foo :0 prog", "Unknown argument: --foo\n"),
         ("gdbserver :0 --pipe 999", "error: cannot write the port to the pipe: Bad file descriptor\n"),
         ("--debug --log-file=/no/such/f :0 prog", "/no/such/f: cannot log there: No such file or directory\n"),
-        (":0 ./no-such-program", "No such file or directory: ./no-such-program\nExiting\n"),
+        (
+            "- ./no-such-program",
+            "stdin/stdout redirected\nNo such file or directory: ./no-such-program\n"
+            "exec: ./no-such-program: not found\nDuring startup program exited with code 127.\nExiting\n",
+        ),
+        ("--wrapper env -- :0 ./no-such-program", "No such file or directory: ./no-such-program\nExiting\n"),
         ("gdbserver :0 ./no-such-program", "error: No such file or directory: ./no-such-program\n"),
         ("gdbserver :0 --attach no-such-name", "error: no process is named no-such-name\n"),
     ],
