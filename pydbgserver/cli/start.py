@@ -20,7 +20,7 @@ from pydbgserver.server.listen import Listener, is_loopback, open_listener
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pydbgserver.backends import Started, System
-    from pydbgserver.session.session import SessionOptions
+    from pydbgserver.session.options import SessionOptions
     from pydbgserver.target.api import Backend
     from pydbgserver.target.launch_spec import LaunchSpec
     from pydbgserver.transcripts.recorder import Recordings
@@ -154,7 +154,7 @@ def _environment(options: Options) -> dict[str, str] | None:
 def session_options(options: Options) -> SessionOptions:
     """What the command line decides for every session."""
     from pydbgserver.session.dialect import Client
-    from pydbgserver.session.session import SessionOptions
+    from pydbgserver.session.options import SessionOptions
 
     return SessionOptions(
         presumed=Client.LLDB if options.style == "lldb" else Client.UNKNOWN,

@@ -65,4 +65,4 @@ def _is_set(session: Session, pid: int, request: str) -> bool:
         place = (pid, int(request.split(",")[1], 16))
     except (ValueError, IndexError):
         return True  # Why it cannot be removed says the packet itself.
-    return place in session.breakpoints or place in session.watchpoints
+    return place in session.inserted

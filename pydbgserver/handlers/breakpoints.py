@@ -26,18 +26,18 @@ def _hardware(process: Process) -> HardwareDebug:
 def _watch(session: Session, kind: WatchKind, address: int, length: int) -> None:
     process = session.process
     _hardware(process).insert(kind, address, length)
-    session.watchpoints.add((process.pid, address))
+    session.inserted.watchpoints.add((process.pid, address))
 
 
 def _unwatch(session: Session, kind: WatchKind, address: int, length: int) -> None:
     process = session.process
     _hardware(process).remove(kind, address, length)
-    session.watchpoints.discard((process.pid, address))
+    session.inserted.watchpoints.discard((process.pid, address))
 
 
 def _set_program(session: Session, process: Process, address: int, hardware: bool, options: str | None) -> None:
     """Before the breakpoint is there: nobody may meet it without its conditions."""
-    if not options and (process.pid, address, hardware) not in session.programmed:
+    if not options and (process.pid, address, hardware) not in session.inserted.programmed:
         return
     programs = process.capability(BreakpointPrograms)
     if programs is None:
@@ -46,14 +46,14 @@ def _set_program(session: Session, process: Process, address: int, hardware: boo
         from pydbgserver.handlers.breakpoint_program import parse
 
         programs.set(address, parse(options), hardware=hardware)
-        session.programmed.add((process.pid, address, hardware))
+        session.inserted.programmed.add((process.pid, address, hardware))
     else:
         _clear_program(session, process, address, hardware)
 
 
 def _clear_program(session: Session, process: Process, address: int, hardware: bool) -> None:
-    if (process.pid, address, hardware) in session.programmed:
-        session.programmed.remove((process.pid, address, hardware))
+    if (process.pid, address, hardware) in session.inserted.programmed:
+        session.inserted.programmed.remove((process.pid, address, hardware))
         programs = process.capability(BreakpointPrograms)
         if programs is not None:
             programs.clear(address, hardware=hardware)
@@ -62,14 +62,14 @@ def _clear_program(session: Session, process: Process, address: int, hardware: b
 @packet("Z0", "',' address:hex ',' kind:hex [';' options:text]", features=PROGRAM_FEATURES)
 def insert_software(session: Session, address: int, kind: int, options: str | None) -> None:
     process = session.process
-    if options or session.programmed:
+    if options or session.inserted.programmed:
         _set_program(session, process, address, False, options)
     try:
         process.insert_breakpoint(address, kind)
     except DebugError:
         _clear_program(session, process, address, False)
         raise
-    session.breakpoints.add((process.pid, address))
+    session.inserted.breakpoints.add((process.pid, address))
     if not options:
         session.repeats.note_insertion(process, address, kind)
 
@@ -84,7 +84,7 @@ def remove_software(session: Session, address: int, kind: int) -> None:
         process.remove_breakpoint(address, kind)
     finally:
         _clear_program(session, process, address, False)
-        session.breakpoints.discard((process.pid, address))
+        session.inserted.breakpoints.discard((process.pid, address))
     session.repeats.note_removal(process, address, kind)
 
 
@@ -93,14 +93,14 @@ def insert_hardware(session: Session, address: int, kind: int, options: str | No
     """`kind` is the length of a trap instruction; the debug register watches the first byte."""
     process = session.process
     hardware = _hardware(process)
-    if options or session.programmed:
+    if options or session.inserted.programmed:
         _set_program(session, process, address, True, options)
     try:
         hardware.insert(WatchKind.EXECUTE, address, 1)
     except DebugError:
         _clear_program(session, process, address, True)
         raise
-    session.breakpoints.add((process.pid, address))
+    session.inserted.breakpoints.add((process.pid, address))
 
 
 @packet("z1", "',' address:hex ',' kind:hex")
@@ -108,7 +108,7 @@ def remove_hardware(session: Session, address: int, kind: int) -> None:
     process = session.process
     _hardware(process).remove(WatchKind.EXECUTE, address, 1)
     _clear_program(session, process, address, True)
-    session.breakpoints.discard((process.pid, address))
+    session.inserted.breakpoints.discard((process.pid, address))
 
 
 @packet("Z2", "',' address:hex ',' length:hex")

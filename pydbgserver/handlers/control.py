@@ -37,7 +37,7 @@ def _lacking(session: Session) -> frozenset[str]:
 
 def _has(session: Session, kind: type[object]) -> bool:
     """Whether the process has the capability `kind`, or one that is yet to be launched will have it."""
-    process = session.selected_process
+    process = session.selection.process
     return kind not in session.backend.lacking if process is None else process.capability(kind) is not None
 
 
@@ -50,16 +50,9 @@ def supported(session: Session, offered: str | None, more: str | None) -> str:
     dialect.offer(items)
     # The wire numbers of signals may have changed with the dialect.
     session.parsed_actions.clear()
-    options = session.run_options
-    options.report_forks = "fork" in dialect.events
-    options.report_vforks = "vfork" in dialect.events and not session.called
-    options.report_execs = dialect.is_lldb or "exec" in dialect.events
     # A gdb built without expat, or told not to read descriptions, does not say which it could read.
     plain_registers = dialect.is_gdb and not any(item.startswith("xmlRegisters=") for item in items)
-    session.change_options()
-    if plain_registers is not options.plain_registers:
-        options.plain_registers = plain_registers
-        session.apply_options()
+    session.run_settings.negotiated(plain_registers=plain_registers)
     return features.advertise(dialect, items, REGISTRY.features(), _lacking(session))
 
 
@@ -81,7 +74,7 @@ def why_stopped(session: Session) -> bytes | str:
         if session.dialect.is_lldb:
             raise NoSuchProcess
         return "W00"
-    return session.stop_reply()
+    return session.run_control.stop_reply()
 
 
 @packet("Hg", "pattern:thread")
@@ -90,14 +83,14 @@ def select_general_thread(session: Session, pattern: ThreadId) -> None:
     if session.dialect.is_lldb and pattern.pid in (ANY, ALL):
         # As in lldb-server: one process has to be meant.
         raise NoSuchProcess
-    session.select(*session.find_thread(pattern))
+    session.selection.select(*session.selection.find(pattern))
 
 
 @packet("Hc", "pattern:thread")
 def select_resumed_thread(session: Session, pattern: ThreadId) -> None:
     """The thread that `c`, `C`, `s` and `S` are about."""
     if pattern.tid not in (ANY, ALL):
-        session.find_thread(pattern)
+        session.selection.find(pattern)
     session.resume_thread = pattern
 
 
@@ -109,18 +102,18 @@ def select_stepped_thread(session: Session, pattern: ThreadId) -> None:
 
 @packet("T", "pattern:thread")
 def thread_alive(session: Session, pattern: ThreadId) -> None:
-    session.find_thread(pattern)
+    session.selection.find(pattern)
 
 
 @packet("qC")
 def current_thread(session: Session) -> str:
     process = session.process
-    return f"QC{session.dialect.current_thread_id(process.pid, session.selected_tid)}"
+    return f"QC{session.dialect.current_thread_id(process.pid, session.selection.tid)}"
 
 
 @packet("qAttached", "[':' pid:hex]")
 def attached(session: Session, pid: int | None) -> str:
-    process = session.process if pid is None else session.process_of(pid)
+    process = session.process if pid is None else session.selection.process_of(pid)
     return "1" if process.attached else "0"
 
 

@@ -14,7 +14,6 @@ from typing import Final
 from pydbgserver.errors import DebugError
 from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import file_result, file_stat, is_old_lldbs, open_flags
-from pydbgserver.session import open_files
 from pydbgserver.session.dialect import FileFailure
 from pydbgserver.session.open_files import OpenFile
 from pydbgserver.session.session import Session
@@ -23,7 +22,6 @@ from pydbgserver.target.files import OWN_FILES
 READ_LIMIT = 1 << 20
 """The most that one packet reads. Replies may be short; gdb 18 asks for as much as PacketSize."""
 
-FIRST_DESCRIPTOR = 3
 NO_SUCH_FILE = 5
 """lldb-server's error number where a reply has no form for one."""
 
@@ -55,17 +53,14 @@ def _result(session: Session, value: int, attachment: bytes | None = None) -> by
 
 
 def _file(session: Session, number: int) -> OpenFile:
-    file = session.files.get(_number(session, number))
-    if file is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    return file
+    return session.files[_number(session, number)]
 
 
 @packet("vFile:setfs", "':' pid:hex", dialect="gdb")
 def set_filesystem(session: Session, pid: int) -> bytes:
     """Whose view of the file system paths are meant in; 0: the server's own."""
     with _file_errors:
-        session.file_view = session.backend.files_of(pid) if pid else OWN_FILES
+        session.files.view = session.backend.files_of(pid) if pid else OWN_FILES
     return file_result(0)
 
 
@@ -77,19 +72,14 @@ def open_file(session: Session, path: str, flags: int, mode: int) -> bytes:
         dialect.decimal_files = True
     with _file_errors:
         host_flags = open_flags(flags, old_lldb=dialect.decimal_files)
-        opened = open_files.open_file(session.file_view, path, host_flags, mode & 0o7777)
-    number = next(one for one in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + len(session.files) + 1)
-                  if one not in session.files)  # fmt: skip
-    session.files[number] = opened
+        number = session.files.open(path, host_flags, mode & 0o7777)
     return _result(session, number)
 
 
 @packet("vFile:close", "':' number:hex")
 def close_file(session: Session, number: int) -> bytes:
     with _file_errors:
-        file = _file(session, number)
-        del session.files[_number(session, number)]
-        file.close()
+        session.files.close(_number(session, number))
     return file_result(0)
 
 
@@ -121,26 +111,26 @@ def file_status(session: Session, number: int) -> bytes:
 @packet("vFile:stat", "':' path:hextext")
 def path_status(session: Session, path: str) -> bytes:
     with _file_errors:
-        return _status(session.file_view.stat(path, follow=True))
+        return _status(session.files.view.stat(path, follow=True))
 
 
 @packet("vFile:lstat", "':' path:hextext", dialect="gdb")
 def link_status(session: Session, path: str) -> bytes:
     with _file_errors:
-        return _status(session.file_view.stat(path, follow=False))
+        return _status(session.files.view.stat(path, follow=False))
 
 
 @packet("vFile:readlink", "':' path:hextext", dialect="gdb")
 def read_link(session: Session, path: str) -> bytes:
     with _file_errors:
-        target = os.fsencode(session.file_view.read_link(path))
+        target = os.fsencode(session.files.view.read_link(path))
     return file_result(len(target), target)
 
 
 @packet("vFile:unlink", "':' path:hextext")
 def unlink(session: Session, path: str) -> bytes:
     with _file_errors:
-        session.file_view.unlink(path)
+        session.files.view.unlink(path)
     return file_result(0)
 
 

@@ -9,7 +9,8 @@ from pathlib import PurePath
 from pydbgserver.errors import AttachError, DebugError, LaunchError, MalformedPacket, NoSuchProcess, TargetRunning
 from pydbgserver.rsp.registry import NO_REPLY, Reply, packet
 from pydbgserver.rsp.replies import hex_text
-from pydbgserver.session.session import AwaitedProgram, Session
+from pydbgserver.session.awaited import AwaitedProgram
+from pydbgserver.session.session import Session
 from pydbgserver.target.api import Process
 from pydbgserver.target.capabilities import BreakpointPrograms
 from pydbgserver.target.events import ProcessExited
@@ -32,14 +33,14 @@ def _launch(session: Session, words: Sequence[str]) -> Process:
     spec = session.launch_settings.spec(words, client_expands=dialect.is_lldb, one_text=dialect.single_argument)
     if spec is None:
         raise LaunchError("no program was given, and none has run before")
-    session.apply_options()
-    session.spawning()
+    session.run_settings.apply()
+    session.before_spawning()
     return session.backend.launch(spec)
 
 
 @packet("vRun", "';' words:hextext*';'", features=["single-inf-arg+"])
 def run(session: Session, words: tuple[str, ...]) -> bytes:
-    return session.started(_launch(session, words))
+    return session.run_control.started(_launch(session, words))
 
 
 @packet("qExecAndArgs", dialect="gdb")
@@ -69,7 +70,7 @@ def set_arguments(session: Session, arguments: str) -> None:
         settings.error = str(error)
         raise
     settings.error = None
-    session.started(process)
+    session.run_control.started(process)
 
 
 def _parse_arguments(text: str) -> list[str]:
@@ -98,7 +99,7 @@ def restart(session: Session, number: int) -> Reply:
     """Nothing is answered: the client asks `?` next. What goes wrong shows there as a program that is not there."""
     _kill_all(session)
     try:
-        session.started(_launch(session, ()))
+        session.run_control.started(_launch(session, ()))
     except DebugError as error:
         session.launch_settings.error = str(error)
     return NO_REPLY
@@ -110,9 +111,9 @@ def attach(session: Session, pid: int) -> bytes:
         raise AttachError(f"process {pid} is being debugged already")
     if session.running and session.non_stop is None:
         raise TargetRunning
-    session.apply_options()
+    session.run_settings.apply()
     process = session.backend.attach(pid)
-    return session.started(process) if session.non_stop is None else session.non_stop.attached(process)
+    return session.run_control.started(process) if session.non_stop is None else session.non_stop.attached(process)
 
 
 @packet("vAttachName", "';' name:hextext", dialect="lldb")
@@ -166,16 +167,15 @@ def attach_or_wait_supported(session: Session) -> None:
 @packet("D", "[stay:dec] [';' pid:hex]")
 def detach(session: Session, stay: int | None, pid: int | None) -> None:
     """Of one process or of all of them; ``D1`` leaves them stopped."""
-    processes = list(session.backend.processes.values()) if pid is None else [session.process_of(pid)]
+    processes = list(session.backend.processes.values()) if pid is None else [session.selection.process_of(pid)]
     if not processes:
         raise NoSuchProcess
     if stay != 1 and any(_prints_without_client(process) for process in processes):
-        session.leave_running()
+        session.run_control.leave_running()
         return
     for process in processes:
         process.detach(stopped=stay == 1)
         session.gone(process.pid)
-    session.nothing_left()
 
 
 def _prints_without_client(process: Process) -> bool:
@@ -192,9 +192,8 @@ def can_detach_stopped(session: Session) -> None:
 
 @packet("vKill", "';' pid:hex")
 def kill_process(session: Session, pid: int) -> None:
-    session.process_of(pid).kill()
+    session.selection.process_of(pid).kill()
     session.gone(pid)
-    session.nothing_left()
 
 
 @packet("k", "[rest:text]")
@@ -220,5 +219,4 @@ def _kill_all(session: Session) -> None:
     for process in list(session.backend.processes.values()):
         process.kill()
         session.gone(process.pid)
-    session.nothing_left()
     session.stops.last = None

@@ -233,7 +233,7 @@ def sync_supported(session: Session) -> None:
 def sync_thread_state(session: Session, tid: int) -> None:
     """lldb wants to be sure that what it wrote is in the kernel: registers are written through, so that it is."""
     _mach_threads(session)
-    session.find_thread(ThreadId(None, tid))
+    session.selection.find(ThreadId(None, tid))
 
 
 def _mach_threads(session: Session) -> MachThreads:
@@ -257,5 +257,5 @@ def ignore_exceptions(session: Session, names: Sequence[str]) -> None:
         raise MalformedPacket(
             f"QSetIgnoredExceptions: no exception {unknown[0]} can be ignored; {', '.join(known)} can"
         )
-    session.run_options.ignored_exceptions |= {known[name] for name in names}
-    session.options_changed = True
+    session.run_settings.options.ignored_exceptions |= {known[name] for name in names}
+    session.run_settings.changed = True

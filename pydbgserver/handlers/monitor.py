@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pydbgserver import logs
 from pydbgserver.errors import DebugError, Unsupported
 from pydbgserver.rsp.registry import packet
-from pydbgserver.rsp.replies import hex_text
+from pydbgserver.rsp.replies import console_output, hex_text
 from pydbgserver.session.session import Session
 from pydbgserver.target.capabilities import OpenFiles
 from pydbgserver.target.registers import pc
@@ -35,11 +35,12 @@ def monitor(session: Session, command: str) -> bytes | None:
         if words and found is not None:
             output = found[1](session, words[length:])
             if output and session.dialect.is_lldb:
-                session.outbox.append(b"O" + hex_text(output))
+                session.outbox.append(console_output(output.encode("utf-8", "surrogateescape")))
                 return None
             return hex_text(output) if output else None
     # As gdbserver: the text first, as the program's output would come, then the error.
-    session.outbox.append(b"O" + hex_text("Unknown monitor command.\n\n" + show_help(session, ())))
+    help_text = "Unknown monitor command.\n\n" + show_help(session, ())
+    session.outbox.append(console_output(help_text.encode()))
     raise DebugError("unknown monitor command")
 
 
@@ -160,7 +161,7 @@ def show_threads(session: Session, words: Sequence[str]) -> str:
 
 @_command("signals", "signals and how they are treated")
 def show_signals(session: Session, words: Sequence[str]) -> str:
-    options = session.run_options
+    options = session.run_settings.options
     lines = ["number  gdb  name       stops  delivered\n"]
     signals = session.dialect.signals
     for number, name in signals.names.items():

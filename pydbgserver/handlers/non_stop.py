@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from pydbgserver.errors import MalformedPacket
 from pydbgserver.rsp.registry import packet
+from pydbgserver.session import stop_mode
 from pydbgserver.session.session import Session
 
 
 @packet("QNonStop", "':' mode:dec", features=["QNonStop+"])
 def non_stop(session: Session, mode: int) -> None:
     """1: stops come as notifications while everything else runs on. 0: everything is stopped."""
-    from pydbgserver.session.non_stop import begin, end
-
     if mode not in (0, 1):
         raise MalformedPacket("QNonStop takes 0 or 1")
     if mode:
-        begin(session)
+        stop_mode.begin(session)
     else:
-        end(session)
+        stop_mode.end(session)
 
 
 @packet("vStopped")
@@ -41,4 +40,4 @@ def interrupt(session: Session) -> None:
     """The interrupt as a packet. lldb's server takes it in non-stop mode only, gdb's at any time."""
     if session.non_stop is None and session.dialect.is_lldb:
         raise MalformedPacket("vCtrlC is of non-stop mode")
-    session.interrupt()
+    session.run_control.interrupt()

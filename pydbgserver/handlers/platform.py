@@ -13,7 +13,8 @@ import signal
 from pydbgserver.errors import DebugError, Unsupported
 from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import file_result, hex_text
-from pydbgserver.session.session import Session, SessionHost
+from pydbgserver.session.options import SessionHost
+from pydbgserver.session.session import Session
 
 NO_SERVER = 9
 NO_PENDING_SERVER = 4
@@ -44,7 +45,7 @@ def launch_server(session: Session, options: str | None, more: str | None) -> st
     """lldb connects next to where the reply says. What it asks for (host, port) changes nothing: there is one port for
     everybody. The manual has a colon where lldb's code has a semicolon."""
     host = _host(session)
-    session.spawning()
+    session.before_spawning()
     try:
         pid = host.launch()
     except (DebugError, OSError) as error:
@@ -87,7 +88,7 @@ def shell(session: Session, command: str, timeout: int, directory: str | None) -
     seconds is killed with what it has started."""
     import subprocess
 
-    session.spawning()
+    session.before_spawning()
     try:
         process = subprocess.Popen(
             [DEFAULT_SHELL, "-c", command],

@@ -66,7 +66,7 @@ def save(session: Session, tid: int | None) -> str:
     and restores them when that has returned."""
     snapshots, pid, thread = _snapshots(session, tid)
     number = snapshots.save(thread)
-    session.now_called((*session.called, (pid, number)))
+    session.run_settings.now_called((*session.run_settings.calls, (pid, number)))
     return str(number)
 
 
@@ -74,4 +74,4 @@ def save(session: Session, tid: int | None) -> str:
 def restore(session: Session, snapshot: int, tid: int | None) -> None:
     snapshots, pid, thread = _snapshots(session, tid)
     snapshots.restore(thread, snapshot)
-    session.now_called(session.called - {(pid, snapshot)})
+    session.run_settings.now_called(session.run_settings.calls - {(pid, snapshot)})

@@ -34,21 +34,21 @@ def resume(session: Session, actions: bytes) -> bytes | Reply | None:
     if session.non_stop is not None:
         # gdb stops the threads of processes whose end it has not read yet; gdbserver says OK.
         stops_only = all(one.kind is ResumeKind.STOP for one in parsed)
-        return None if stops_only and not session.backend.processes else session.resume(parsed)
+        return None if stops_only and not session.backend.processes else session.run_control.resume(parsed)
     first = parsed[0].tid
     # The thread that stopped last is there; anything else that is named may be gone, and then nothing would run.
-    if first not in (ANY, session.selected_tid) and not any(_matches_something(session, one) for one in parsed):
+    if first not in (ANY, session.selection.tid) and not any(_matches_something(session, one) for one in parsed):
         raise NoSuchThread(first)
     if parsed[0].kind is ResumeKind.STOP and all(one.kind is ResumeKind.STOP for one in parsed):
         # Not much of a request in all-stop; it is the interrupt, whose stop answers the last resume.
         if session.running:
-            session.interrupt()
+            session.run_control.interrupt()
         return None
     if session.dialect.is_lldb and len(session.backend.processes) > 1:
         _refuse_several_processes(session, parsed)
     if actions in session.parsed_actions:
         session.repeats.note_run(b"vCont;" + actions, parsed)
-    return session.resume(parsed)
+    return session.run_control.resume(parsed)
 
 
 def _remember(session: Session, text: bytes) -> tuple[ResumeAction, ...]:
@@ -96,7 +96,7 @@ _KINDS = {
 def _threads_of(session: Session, pattern: ThreadId) -> tuple[int, int]:
     """The (pid, tid) of a `ResumeAction`; lldb writes bare tids in a multiprocess session too, which are unique."""
     if pattern.tid == ANY_ONE:
-        process, tid = session.find_thread(pattern)
+        process, tid = session.selection.find(pattern)
         return process.pid, tid
     pid = ANY if pattern.pid in (None, ALL, ANY_ONE) else pattern.pid
     return pid or ANY, ANY if pattern.tid == ALL else pattern.tid
@@ -129,7 +129,7 @@ def _single(session: Session, kind: ResumeKind, signal: int, address: int | None
     chosen = session.resume_thread
     process, tid = session.stopped_thread()
     if chosen.tid not in (ALL, ANY_ONE):
-        process, tid = session.find_thread(chosen)
+        process, tid = session.selection.find(chosen)
     if address is not None:
         set_pc(process, tid, address)
     if session.dialect.is_lldb and signal and chosen.tid in (ALL, ANY_ONE):
@@ -140,7 +140,7 @@ def _single(session: Session, kind: ResumeKind, signal: int, address: int | None
             actions.append(ResumeAction(kind, process.pid))
     elif chosen.tid in (ALL, ANY_ONE):
         actions.append(ResumeAction(ResumeKind.CONTINUE))
-    return session.resume(actions)
+    return session.run_control.resume(actions)
 
 
 def _send(process: Process, signal: int) -> int:

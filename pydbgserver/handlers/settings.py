@@ -25,15 +25,15 @@ def _native(session: Session, numbers: tuple[int, ...]) -> frozenset[int]:
 @packet("QPassSignals", "':' numbers:hex*';' [';'] [' ']", features=["QPassSignals+"])
 def pass_signals(session: Session, numbers: tuple[int, ...]) -> None:
     """Signals delivered without a stop; the whole list each time. lldb-server puts up with a space after it."""
-    session.run_options.pass_signals = _native(session, numbers)
-    session.change_options()
+    session.run_settings.options.pass_signals = _native(session, numbers)
+    session.run_settings.change()
 
 
 @packet("QProgramSignals", "':' numbers:hex*';' [';']", dialect="gdb", features=["QProgramSignals+"])
 def program_signals(session: Session, numbers: tuple[int, ...]) -> None:
     """Signals the program may see at all; the others are dropped."""
-    session.run_options.program_signals = _native(session, numbers)
-    session.change_options()
+    session.run_settings.options.program_signals = _native(session, numbers)
+    session.run_settings.change()
 
 
 @packet("QCatchSyscalls", "':' mode:dec [';' numbers:hex+';'] [';']", dialect="gdb", features=["QCatchSyscalls+"])
@@ -42,19 +42,19 @@ def catch_syscalls(session: Session, mode: int, numbers: tuple[int, ...]) -> Non
     if mode not in (0, 1):
         raise MalformedPacket("QCatchSyscalls takes 0 or 1")
     pid = session.process.pid
-    caught = {one: calls for one, calls in session.run_options.catch_syscalls.items() if one != pid}
+    caught = {one: calls for one, calls in session.run_settings.options.catch_syscalls.items() if one != pid}
     if mode:
         caught[pid] = frozenset(numbers) or None
-    session.run_options.catch_syscalls = caught
-    session.change_options()
+    session.run_settings.options.catch_syscalls = caught
+    session.run_settings.change()
 
 
 @packet("QThreadEvents", "':' mode:dec", dialect="gdb", features=["QThreadEvents+"])
 def thread_events(session: Session, mode: int) -> None:
     if mode not in (0, 1):
         raise MalformedPacket(f"unknown thread-events mode {mode}")
-    session.run_options.report_threads = mode == 1
-    session.change_options()
+    session.run_settings.options.report_threads = mode == 1
+    session.run_settings.change()
 
 
 CLONE_EVENTS, EXIT_EVENTS = 1, 2

@@ -53,7 +53,7 @@ def symbol(session: Session, value: int | None, name: str | None) -> bytes | Non
 def thread_local_address(session: Session, pattern: ThreadId, offset: int, link_map: int) -> str:
     """Of the variable at `offset` in the module of `link_map` (td_thr_tls_get_addr); 0: a static program has no link
     map, and is the first module itself (td_thr_tlsbase)."""
-    process, tid = session.find_thread(pattern)
+    process, tid = session.selection.find(pattern)
     session.stopped_thread(tid)
     pointer = thread_pointer(process, tid)
     symbols = session.symbols.get(process.pid, {})

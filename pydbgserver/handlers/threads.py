@@ -46,13 +46,13 @@ def more_threads(session: Session) -> str:
 @packet("qThreadExtraInfo", "',' pattern:thread")
 def extra_info(session: Session, pattern: ThreadId) -> bytes:
     """What a list of threads shows beside the id."""
-    process, tid = session.find_thread(pattern)
+    process, tid = session.selection.find(pattern)
     return hex_text(process.thread_name(tid) or f"thread {tid}")
 
 
 @packet("qThreadStopInfo", "pattern:thread", dialect="lldb")
 def stop_info(session: Session, pattern: ThreadId) -> bytes:
-    process, tid = session.find_thread(pattern)
+    process, tid = session.selection.find(pattern)
     session.stopped_thread(tid)
     return stop_reply.compose_thread(session, process, tid)
 
@@ -74,7 +74,7 @@ def extended_info(session: Session, request: bytes | None) -> str | None:
         wanted = numbers["thread"]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise MalformedPacket("jThreadExtendedInfo takes numbers, of a thread at least") from error
-    process, tid = session.find_thread(ThreadId(None, wanted))
+    process, tid = session.selection.find(ThreadId(None, wanted))
     if libraries is not None:
         information = mac.loaded_libraries(libraries, process, tid, numbers)
     elif details is not None:

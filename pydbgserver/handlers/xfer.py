@@ -131,7 +131,7 @@ def _host_table(name: str, columns: Sequence[str], rows: Iterable[Sequence[str]]
 def exec_file(session: Session, annex: str) -> bytes:
     """The annex is the process in hexadecimal; empty: the present one."""
     try:
-        process = session.process_of(int(annex, 16)) if annex else session.process
+        process = session.selection.process_of(int(annex, 16)) if annex else session.process
     except ValueError as error:
         raise MalformedPacket(f"{annex!r} is no process id") from error
     capability = process.capability(ExecFile)

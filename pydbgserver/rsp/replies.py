@@ -22,6 +22,11 @@ def hex_text(text: str) -> bytes:
     return hexlify(text.encode("utf-8", "surrogateescape"))
 
 
+def console_output(data: bytes | bytearray) -> bytes:
+    """The ``O`` packet: the client shows `data` to its user."""
+    return b"O" + hexlify(data)
+
+
 def thread_id(pid: int, tid: int, *, multiprocess: bool) -> bytes:
     """``pPID.TID`` if the client negotiated multiprocess, else ``TID``; hexadecimal."""
     return b"p%x.%x" % (pid, tid) if multiprocess else b"%x" % tid

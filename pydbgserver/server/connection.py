@@ -21,6 +21,7 @@ from pydbgserver.rsp.framing import Control, Framing
 from pydbgserver.rsp.transcript import Mark, escape
 from pydbgserver.server.patience import WAIT_US, Patience
 from pydbgserver.server.placement import Placement
+from pydbgserver.session.awaited import look_for_awaited
 from pydbgserver.session.direct_reads import direct_reads
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Backend
@@ -134,7 +135,7 @@ class Connection:
             logs.events.write("this system does not tell of programs that start: they are looked for now and then")
         try:
             among: Sequence[int] | None = None
-            while (reply := self.session.look_for_awaited(among)) is None:
+            while (reply := look_for_awaited(self.session, among)) is None:
                 if starts is None:
                     await trio.sleep(LOOK_SECONDS)
                 else:
@@ -222,13 +223,13 @@ class Connection:
             logs.packets.write(Mark.INTERRUPT.value)
         if self._recorder is not None:
             self._recorder.mark(Mark.INTERRUPT)
-        self.session.interrupt()
+        self.session.run_control.interrupt()
         if self.session.outbox:
             self._post(None)
         if self.session.running:
             events = self._backend.poll(budget_us=INTERRUPT_BUDGET_US)
             if events:
-                self._post(self.session.on_stop(events))
+                self._post(self.session.run_control.on_stop(events))
 
     def _packet(self, body: bytes) -> None:
         session, framing = self.session, self.framing
@@ -314,19 +315,19 @@ class Connection:
             return
         if logs.events.enabled:
             logs.events.write(f"stopped: {events!r}")
-        self._post(self.session.on_stop(events))
+        self._post(self.session.run_control.on_stop(events))
         await self.flush()
 
     async def output(self, pid: int, data: bytes) -> None:
         """What the debuggee `pid` has printed. Waits while the client takes nothing more."""
-        body = self.session.output(pid, data)
+        body = self.session.output.printed(data)
         if body is not None or self.session.notices:
             self._post(body)
             await self.flush()
 
     def output_nowait(self, pid: int, data: bytes) -> None:
         """The same, queued only."""
-        body = self.session.output(pid, data)
+        body = self.session.output.printed(data)
         if body is not None:
             self._post(body)  # a notice goes with the stop that the output comes before
 

@@ -11,7 +11,7 @@ from pydbgserver.errors import DebugError
 from pydbgserver.options import Options
 from pydbgserver.server.listen import Link, Listener, ReadyListener, socket_link
 from pydbgserver.server.platform_host import MESSAGE, READY, REQUEST, PlatformHost
-from pydbgserver.session.session import SessionOptions
+from pydbgserver.session.options import SessionOptions
 
 if TYPE_CHECKING:
     from pydbgserver.backends import Started, System

@@ -26,7 +26,7 @@ from pydbgserver.options import Options
 from pydbgserver.server.guest import serve_guest
 from pydbgserver.server.listen import Listener, SocketListener
 from pydbgserver.server.platform_host import KILL, LAUNCH, MESSAGE, QUERY, READY, REQUEST
-from pydbgserver.session.session import SessionOptions
+from pydbgserver.session.options import SessionOptions
 
 if TYPE_CHECKING:
     from pydbgserver.transcripts.recorder import Recordings

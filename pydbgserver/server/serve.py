@@ -20,7 +20,8 @@ from pydbgserver.server.connection import Connection
 from pydbgserver.server.farewell import Farewell
 from pydbgserver.server.inferior_io import Terminals
 from pydbgserver.server.listen import Link, Listener
-from pydbgserver.session.session import Session, SessionOptions
+from pydbgserver.session.options import SessionOptions
+from pydbgserver.session.session import Session
 from pydbgserver.target.api import Backend, Process, RunOptions
 from pydbgserver.target.events import ProcessExited, StopEvent
 
@@ -102,7 +103,7 @@ class Server:
             await self._stop_target()
         session = Session(self._backend, self._settings)
         session.ran_before = ran
-        session.on_stop(self._stops)
+        session.run_control.on_stop(self._stops)
         self._stops = ()
         recorder = self._recorder()
         wire = Wire(link.read_descriptor, link.write_descriptor)
@@ -114,7 +115,7 @@ class Server:
                 recorder.received(b"QStartNoAckMode")
                 recorder.sent(b"OK")
         connection.on_new_process = terminals.adopt
-        session.collect_output = terminals.collect
+        session.output.collect = terminals.collect
         terminals.on_output, terminals.on_output_nowait = connection.output, connection.output_nowait
         terminals.adopt()
         try:

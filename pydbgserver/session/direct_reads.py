@@ -36,7 +36,7 @@ def direct_reads(session: Session) -> DirectReads | None:
 
     In non-stop mode the session alone knows which threads count as stopped: the registers are left to it.
     """
-    tid = session.selected_tid
+    tid = session.selection.tid
     if tid <= 0 or not session.backend.processes:
         return None
     process = session.process

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydbgserver import logs
 from pydbgserver.errors import DebugError, NoSuchThread, TargetRunning
+from pydbgserver.rsp.replies import console_output
 from pydbgserver.session import stop_reply
 from pydbgserver.session.notifications import Notifications
 from pydbgserver.session.stops import InitialStop, leftmost
@@ -53,7 +54,7 @@ class NonStop:
         self._lldb = session.dialect.is_lldb
         session.backend.set_scope(StopScope.PROCESS if self._lldb else StopScope.THREAD)
         self.stops: Notifications[StopEvent] = Notifications(self._compose, lambda body: self._send("Stop", body))
-        self.output: Notifications[bytes] = Notifications(_console, lambda body: self._send("Stdio", body))
+        self.output: Notifications[bytes] = Notifications(console_output, lambda body: self._send("Stdio", body))
         for process in session.backend.processes.values():
             self._note_stopped(process)
         self._take_over_waiting()
@@ -97,8 +98,8 @@ class NonStop:
         """Apply `actions` to what is stopped, and stop what they say; the stops come as notifications."""
         if self._lldb:
             actions = self._for_lldb(actions)
-        if self._session.options_changed:
-            self._session.apply_options()
+        if self._session.run_settings.changed:
+            self._session.run_settings.apply()
         self._resume(actions)
         self.stops.announce()
         return b"OK"
@@ -138,7 +139,7 @@ class NonStop:
             for tid in process.threads()
             if tid in session.stops.reasons
         ]
-        stopped.sort(key=lambda event: event.tid != session.selected_tid)
+        stopped.sort(key=lambda event: event.tid != session.selection.tid)
         self.stops.restart(*exits, *stopped)
         return self.stops.next() or b"OK"
 
@@ -166,10 +167,10 @@ class NonStop:
     def attached(self, process: Process) -> bytes:
         """After an attach gdb takes the threads for running, and stops them itself; lldb wants to hear of the stop."""
         if self._lldb:
-            reply = self._session.started(process)
+            reply = self._session.run_control.started(process)
             self._note_stopped(process)
             return reply
-        self._session.select(process, next(iter(process.threads()), process.pid))
+        self._session.selection.select(process, next(iter(process.threads()), process.pid))
         self._session.backend.run_attached(process.pid)
         return b"OK"
 
@@ -179,8 +180,8 @@ class NonStop:
         """Queue `events` for the client."""
         if not events:
             return
-        if self._session.collect_output is not None:
-            self._session.collect_output()
+        if self._session.output.collect is not None:
+            self._session.output.collect()
         self._session.account(events)
         for event in events:
             self._note(event)
@@ -209,8 +210,10 @@ class NonStop:
         reported = {event.tid for event in events if isinstance(event, ThreadEvent)}
         for pid in {event.pid for event in events if isinstance(event, ThreadEvent)}:
             process = self._session.backend.processes.get(pid)
-            if process is not None and process is self._session.selected_process:
-                self._session.select(process, next(event.tid for event in events if isinstance(event, ThreadEvent)))
+            if process is not None and process is self._session.selection.process:
+                self._session.selection.select(
+                    process, next(event.tid for event in events if isinstance(event, ThreadEvent))
+                )
             for tid in () if process is None else process.threads():
                 if tid not in reported:
                     event = self._session.stops.reasons.setdefault(tid, Halted(pid, tid))
@@ -259,35 +262,11 @@ class NonStop:
             del stops.reasons[tid]
 
 
-def begin(session: Session) -> None:
-    """Enter the mode. Raises `TargetRunning` and `Unsupported`."""
-    if session.non_stop is not None:
-        return
-    if session.running:
-        raise TargetRunning
-    session.non_stop = NonStop(session)
-    session.running = True
-    if session.ran_before:
-        session.non_stop.run_on()
-
-
-def end(session: Session) -> None:
-    """Leave the mode; nothing happens in all-stop."""
-    mode, session.non_stop = session.non_stop, None
-    if mode is not None:
-        session.running = False
-        mode.end()
-
-
 def required(session: Session) -> NonStop:
     """Raises `DebugError`: the packet means nothing in all-stop."""
     if session.non_stop is None:
         raise DebugError("this packet is of non-stop mode", NOTHING_TO_ACKNOWLEDGE)
     return session.non_stop
-
-
-def _console(data: bytes) -> bytes:
-    return b"O" + data.hex().encode()
 
 
 def _child(event: Forked | Cloned) -> tuple[int, int]:

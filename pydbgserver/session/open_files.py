@@ -126,3 +126,49 @@ def _kept(path: str, old: os.stat_result) -> bool:
     directory = os.stat(os.path.dirname(path))
     sticky = bool(directory.st_mode & stat.S_ISVTX)
     return old.st_nlink > 1 or (sticky and os.geteuid() not in (0, old.st_uid, directory.st_uid))
+
+
+FIRST_DESCRIPTOR = 3
+
+
+class ClientFiles:
+    """A client's open files by its own descriptors: it cannot name one of the server's.
+
+    `view`: in whose view of the file system paths are meant.
+    """
+
+    __slots__ = ("_open", "view")
+
+    def __init__(self) -> None:
+        self.view: Files = OWN_FILES
+        self._open: dict[int, OpenFile] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __getitem__(self, number: int) -> OpenFile:
+        """Raises `OSError` (EBADF)."""
+        try:
+            return self._open[number]
+        except KeyError:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
+
+    def open(self, path: str, flags: int, mode: int) -> int:
+        """Open `path` as `open_file` does; gives the lowest descriptor that is free."""
+        opened = open_file(self.view, path, flags, mode)
+        number = next(one for one in count(FIRST_DESCRIPTOR) if one not in self._open)
+        self._open[number] = opened
+        return number
+
+    def close(self, number: int) -> None:
+        """Whatever closing says, the descriptor is free. Raises `OSError`."""
+        file = self[number]
+        del self._open[number]
+        file.close()
+
+    def abandon(self) -> None:
+        """The client is gone: close everything."""
+        for file in self._open.values():
+            with suppress(OSError):  # A network file system may fail to close.
+                file.abandon()
+        self._open.clear()

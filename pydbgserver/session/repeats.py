@@ -53,27 +53,27 @@ class Repeats:
         """``Z0`` of a breakpoint without conditions."""
         native = self._worth_it(body := b"Z0,%x,%x" % (address, kind))
         if native is not None:
-            breakpoints, place = self._session.breakpoints, (process.pid, address)
+            breakpoints, place = self._session.inserted.breakpoints, (process.pid, address)
             self._add(body, native.insertion(process, address, kind), lambda: breakpoints.add(place))
 
     def note_removal(self, process: Process, address: int, kind: int) -> None:
         """``z0``."""
         native = self._worth_it(body := b"z0,%x,%x" % (address, kind))
         if native is not None:
-            breakpoints, place = self._session.breakpoints, (process.pid, address)
+            breakpoints, place = self._session.inserted.breakpoints, (process.pid, address)
             self._add(body, native.removal(process, address, kind), lambda: breakpoints.discard(place))
 
     def note_run(self, body: bytes, actions: Sequence[ResumeAction]) -> None:
         """A ``vCont`` whose actions do not depend on what is selected. Its stop is replied to in C when the thread
         that it names has it, or else the one selected now."""
         native, session = self._worth_it(body), self._session
-        process = session.selected_process
+        process = session.selection.process
         if native is None or process is None or process.capability(StandardStreams) is not None:
             return  # What the process has printed goes out before the stop reply.
-        tid = session.selected_tid if actions[0].tid == ANY else actions[0].tid
+        tid = session.selection.tid if actions[0].tid == ANY else actions[0].tid
         replies = stop_reply.run_replies(session, process, tid)
         if replies is not None:
-            call = native.run(actions, replies, budget_us=session.resume_budget_us)
+            call = native.run(actions, replies, budget_us=session.run_control.budget_us)
             self._runs[self._add(body, call)] = call
 
     def _worth_it(self, body: bytes) -> NativeRepeats | None:
@@ -99,7 +99,7 @@ class Repeats:
     def usable(self) -> Sequence[Repeat]:
         """What may be carried out now: nothing while something is pending that a handler has to look at."""
         session = self._session
-        if not self.known or session.has_pending or len(session.backend.processes) != 1:
+        if not self.known or session.run_control.has_pending or len(session.backend.processes) != 1:
             return ()
         if logs.ptrace.enabled or logs.breakpoints.enabled:
             self.forget()
@@ -119,7 +119,7 @@ class Repeats:
                 repeat.account()
         # One that is not finished has come after it, see `go_on`.
         if ran is not None and self._native is not None and conversation.unfinished is None:
-            session.has_stopped(self._native.stops(ran[1])[0], ran[0])
+            session.run_control.has_stopped(self._native.stops(ran[1])[0], ran[0])
 
     def go_on(self, repeat: Repeat) -> bytes | None:
         """A resume has been carried out up to its stops, if it has any: gives the reply as `Session.dispatch` does."""
@@ -128,7 +128,7 @@ class Repeats:
         session.packets += 1
         session.stops.resumed(())
         try:
-            reply = session.has_run(native.stops(self._runs[repeat]))
+            reply = session.run_control.has_run(native.stops(self._runs[repeat]))
         except DebugError as error:
             return session.dialect.error(error, "vCont")
         return reply if isinstance(reply, bytes) else None

@@ -73,14 +73,14 @@ class KernelPlayer:
         session = self._session
         reply: bytes | None = None
         if line.mark is Mark.INTERRUPT:
-            session.interrupt()
+            session.run_control.interrupt()
         else:
             self._request = line.body if line.mark is Mark.TO_SERVER else b"I" + line.body.hex().encode()
             self.result.packets += 1
             reply = session.dispatch(self._request)
         self._say(reply)
         while self._kernel.stop_is_next and not self._kernel.deviation:
-            self._say(session.on_stop(session.backend.poll()))
+            self._say(session.run_control.on_stop(session.backend.poll()))
 
     def _say(self, reply: bytes | None) -> None:
         said = [*self._session.outbox, *([] if reply is None else [reply])]

@@ -15,6 +15,7 @@ import trio
 
 from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.framing import Control, Framing
+from pydbgserver.rsp.replies import console_output
 from pydbgserver.rsp.transcript import Mark, Transcript
 from pydbgserver.server.listen import Listener
 from pydbgserver.transcripts.decode import raw, request_in_words
@@ -155,7 +156,7 @@ class RecordedServer:
             elif interrupted and line.mark is Mark.TO_CLIENT:
                 self._waiting.append(line.body)
             elif line.mark is Mark.OUTPUT:
-                yield Mark.TO_CLIENT, b"O" + line.body.hex().encode()
+                yield Mark.TO_CLIENT, console_output(line.body)
             elif line.mark.to_client and line.mark is not Mark.SERVER_GONE:
                 yield line.mark, line.body
 

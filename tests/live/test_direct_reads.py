@@ -92,7 +92,7 @@ def test_what_needs_words_is_left_to_the_session(reader: tuple[Reader, Debuggee]
 
 def test_changed_registers_are_seen(reader: tuple[Reader, Debuggee]) -> None:
     read, target = reader
-    tid = read.session.selected_tid
+    tid = read.session.selection.tid
     number = target.process.arch.by_name["xmm3"].number
     write_register(target.process, tid, number, bytes(range(16)))
     assert read.directly(b"g") == read.session.dispatch(b"g")

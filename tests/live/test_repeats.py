@@ -14,7 +14,8 @@ import pytest
 import pydbgserver.handlers  # noqa: F401
 from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.conversation import Conversation
-from pydbgserver.session.session import Session, SessionOptions
+from pydbgserver.session.options import SessionOptions
+from pydbgserver.session.session import Session
 from pydbgserver.target.capabilities import MemoryAllocation
 from pydbgserver.target.events import BreakpointHit, SignalStop, StepDone
 from pydbgserver.testing.client import frame
@@ -36,7 +37,7 @@ class Driver:
         self.conversation = Conversation(Wire(ours.fileno()), rle=False, wait_us=1000, most=4)
         assert self.session.dispatch(client)
         assert self.session.dispatch(b"?")
-        self.tid = self.session.selected_tid
+        self.tid = self.session.selection.tid
 
     def close(self) -> None:
         self._ours.close()
@@ -113,11 +114,11 @@ def test_a_breakpoint_that_is_taken_out_and_put_back(driver: Driver) -> None:
         assert session.stops.last == BreakpointHit(target.pid, driver.tid, place)
         assert target.pc(driver.tid) == place
         assert driver.by_c(remove) == (b"OK", True)
-        assert (target.pid, place) not in session.breakpoints
+        assert (target.pid, place) not in session.inserted.breakpoints
         assert target.process.read_memory(place, 4).hex().encode() == code
         assert driver.by_c(driver.step)[1]
         assert driver.by_c(insert) == (b"OK", True)
-        assert (target.pid, place) in session.breakpoints
+        assert (target.pid, place) in session.inserted.breakpoints
         with open(f"/proc/{target.pid}/mem", "rb") as memory:
             assert os.pread(memory.fileno(), 1, place) == b"\xcc"
 
@@ -135,7 +136,7 @@ def test_a_breakpoint_whose_memory_is_gone_is_told_of_once(driver: Driver) -> No
     assert driver.ask(insert) == b"OK"
     allocation.free(place)
     assert driver.by_c(remove) == (b"E0e", True)
-    assert (process.pid, place) not in driver.session.breakpoints
+    assert (process.pid, place) not in driver.session.inserted.breakpoints
     assert driver.by_c(remove) == (b"OK", True)
 
 
@@ -175,7 +176,7 @@ def test_nothing_is_repeated_while_something_is_pending(driver: Driver) -> None:
     driver.ask(b"QPassSignals:e")
     assert [driver.by_c(driver.step)[1] for _ in range(2)] == [False, True]
     driver.ask(b"qC")
-    driver.session.interrupt()
+    driver.session.run_control.interrupt()
     reply, by_c = driver.by_c(driver.step)
     assert not by_c
     assert reply is not None and reply.startswith(b"T02")
@@ -204,7 +205,7 @@ def test_more_breakpoints_than_c_knows(driver: Driver) -> None:
             assert driver.ask(b"Z0,%x,1" % (first + offset)) == b"OK"
         for offset in range(40):
             assert driver.ask(b"z0,%x,1" % (first + offset)) == b"OK"
-    assert not driver.session.breakpoints
+    assert not driver.session.inserted.breakpoints
     assert driver.is_repeated(driver.step)
 
 
@@ -224,8 +225,8 @@ def test_a_run_that_takes_longer_goes_on_as_any_other(debuggees: Debuggees) -> N
         for _ in range(3):
             assert driver.by_c(b"vCont;c") == (None, False)
             assert session.running
-            session.interrupt()
-            assert session.on_stop(driver.target.wait())
+            session.run_control.interrupt()
+            assert session.run_control.on_stop(driver.target.wait())
         assert not session.running
 
 

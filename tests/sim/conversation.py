@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pydbgserver.handlers  # noqa: F401 - registers the packets
-from pydbgserver.session.session import Session, SessionOptions
+from pydbgserver.session.options import SessionOptions
+from pydbgserver.session.session import Session
 from pydbgserver.testing.sim import SimBackend, SimProcess, Stop
 
 GDB13 = (
@@ -55,7 +56,7 @@ class Conversation:
 
     def poll(self) -> str | None:
         """What the server loop does when the target has something to say: the stop reply, if one is sent."""
-        reply = self.session.on_stop(self.backend.poll())
+        reply = self.session.run_control.on_stop(self.backend.poll())
         return None if reply is None else reply.decode("latin-1")
 
 

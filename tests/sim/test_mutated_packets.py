@@ -82,7 +82,7 @@ def test_one_reply_each_and_usable_after(connect: Callable[[], Conversation], pa
                 assert found is not None and found[0].name in SILENT, packet
                 assert not was_running or found[0].name in {"k", "R"}, packet
             if talk.session.running:
-                talk.session.interrupt()
+                talk.session.run_control.interrupt()
                 assert talk.poll() is not None
         assert problems == []
         talk.backend.add(SimProcess(900))

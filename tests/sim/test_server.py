@@ -18,7 +18,7 @@ from pydbgserver.rsp.codec import checksum
 from pydbgserver.server import serve
 from pydbgserver.server.listen import ReadyListener, open_listener, socket_link
 from pydbgserver.server.serve import Server
-from pydbgserver.session.session import SessionOptions
+from pydbgserver.session.options import SessionOptions
 from pydbgserver.target.api import ResumeAction, ResumeKind
 from pydbgserver.target.events import ProcessExited, SignalStop
 from pydbgserver.testing.sim import SimBackend, SimProcess, Stop

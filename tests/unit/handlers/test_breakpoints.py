@@ -120,7 +120,7 @@ def test_a_condition_sees_registers_and_memory() -> None:
     code = "2600102400401010132400404000192207130f27"
     talk.ask(f"Z0,401010,1;X{len(code) // 2:x},{code}")
     assert talk.raw("vCont;c") is None
-    talk.session.interrupt()
+    talk.session.run_control.interrupt()
     talk.poll()
     talk.process.set_pc(PID, 0x401000)
     talk.ask("M404000,4:07000000")
@@ -149,7 +149,7 @@ def test_commands_print_and_nobody_is_told() -> None:
     assert programs.persistent()
     assert talk.raw("vCont;c") is None
     assert programs.printed == b"hi\n"
-    talk.session.interrupt()
+    talk.session.run_control.interrupt()
     talk.poll()
     assert talk.ask("z0,401010,1") == "OK"
     assert not programs.persistent()
@@ -192,7 +192,7 @@ def test_unsound_conditions_leave_nothing_behind() -> None:
     assert talk.ask(f"Z1,401010,1;cmds:0,{TRUE[:-2]}").startswith("E")
     assert used(talk) == []
     assert talk.ask(f"Z0,0,1;{FALSE}").startswith("E")
-    assert talk.session.programmed == set()
+    assert talk.session.inserted.programmed == set()
 
 
 def test_a_target_without_an_evaluator() -> None:

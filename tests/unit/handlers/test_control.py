@@ -44,7 +44,7 @@ def test_extended_mode() -> None:
 def test_threads_are_selected_in_every_form(packet: str, selected: int) -> None:
     talk = gdb(SimProcess(100, threads=2), SimProcess(200, threads=2))
     assert talk.ask(packet) == "OK"
-    assert talk.session.selected_tid == selected
+    assert talk.session.selection.tid == selected
 
 
 @pytest.mark.parametrize("packet", ["Hg1", "Hgp64.1", "Hgp1.64", "Hgc8c8", "Hc1", "T1", "Tp64.1"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pydbgserver.session.session import SessionOptions
+from pydbgserver.session.awaited import look_for_awaited
+from pydbgserver.session.options import SessionOptions
 from pydbgserver.target.api import LaunchSpec
 from pydbgserver.testing.sim import SimProcess
 from tests.sim.conversation import GDB13, LLDB19, PID, Conversation, fields, gdb, lldb
@@ -133,11 +134,11 @@ def test_a_program_is_waited_for(packet: str, meant: tuple[int, ...]) -> None:
     talk = Conversation(before=[LLDB19])
     talk.backend.attachable.update({pid: SimProcess(pid) for pid in meant})
     assert talk.raw(f"{packet};{b'/x/program'.hex()}") is None
-    assert talk.session.look_for_awaited() is None
+    assert look_for_awaited(talk.session) is None
     talk.backend.attachable[400] = SimProcess(400)
-    reply = talk.session.look_for_awaited()
+    reply = look_for_awaited(talk.session)
     assert reply is not None and fields(reply.decode())["thread"] == "p190.190"
-    assert talk.session.awaited is None and talk.session.look_for_awaited() is None
+    assert talk.session.awaited is None and look_for_awaited(talk.session) is None
     assert list(talk.backend.live) == [400]
 
 
@@ -149,7 +150,7 @@ def test_what_was_started_after_the_client_had_asked_is_meant(age: float, meant:
     talk.backend.attachable[400] = SimProcess(400)
     talk.backend.ages[400] = age
     assert talk.raw("vAttachWait;" + b"program".hex()) is None
-    reply = talk.session.look_for_awaited()
+    reply = look_for_awaited(talk.session)
     assert (reply is not None) is meant
 
 
@@ -159,16 +160,16 @@ def test_a_program_that_has_ended_before_it_could_be_attached_to_does_not_end_th
     talk = Conversation(before=[LLDB19])
     assert talk.raw("vAttachWait;" + b"program".hex()) is None
     monkeypatch.setattr(talk.backend, "processes_named", lambda name, among: [300])
-    assert talk.session.look_for_awaited() is None
+    assert look_for_awaited(talk.session) is None
     talk.backend.attachable[300] = SimProcess(300)
-    reply = talk.session.look_for_awaited()
+    reply = look_for_awaited(talk.session)
     assert reply is not None and reply.startswith(b"T")
 
 
 def test_an_interrupt_ends_the_wait_for_a_program() -> None:
     talk = Conversation(before=[LLDB19, "QEnableErrorStrings"])
     assert talk.raw("vAttachWait;" + b"program".hex()) is None
-    talk.session.interrupt()
+    talk.session.run_control.interrupt()
     number, _, words = talk.session.outbox.pop().partition(b";")
     assert number == b"E04" and b"interrupted" in bytes.fromhex(words.decode())
     assert talk.session.awaited is None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pydbgserver.errors import DebugError
-from pydbgserver.session.session import SessionOptions
+from pydbgserver.session.options import SessionOptions
 from tests.sim.conversation import Conversation
 
 

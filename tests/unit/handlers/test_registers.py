@@ -66,7 +66,7 @@ def test_a_vfork_is_not_told_while_lldb_calls_a_function() -> None:
     def reported() -> bool:
         talk.raw("vCont;c")
         talk.backend.interrupt()
-        talk.session.on_stop(talk.backend.poll())
+        talk.session.run_control.on_stop(talk.backend.poll())
         return talk.backend.options.report_vforks
 
     assert reported()

@@ -166,7 +166,7 @@ async def test_output_while_running_and_before_the_stop() -> None:
         await trio.testing.wait_all_tasks_blocked()
         made.backend.output(100, b"hello")
         assert await made.client.reply() == b"O" + b"hello".hex().encode()
-        made.session.collect_output = lambda: made.connection.output_nowait(100, b"last words")
+        made.session.output.collect = lambda: made.connection.output_nowait(100, b"last words")
         made.backend.happen(ProcessExited(100, exit_code=0))
         assert await made.client.reply() == b"O" + b"last words".hex().encode()
         assert await made.client.reply() == b"W00"
@@ -174,7 +174,7 @@ async def test_output_while_running_and_before_the_stop() -> None:
 
 async def test_output_before_a_stop_that_comes_at_once() -> None:
     async with talk(Stop(ProcessExited(100, exit_code=0))) as made:
-        made.session.collect_output = lambda: made.connection.output_nowait(100, b"bye")
+        made.session.output.collect = lambda: made.connection.output_nowait(100, b"bye")
         await made.client.send(frame(b"vCont;c"))
         assert await made.client.reply() == b"O" + b"bye".hex().encode()
         assert await made.client.reply() == b"W00"

@@ -121,7 +121,7 @@ def test_threads_are_stopped_without_a_signal() -> None:
     assert talk.ask("vCont;t:p64.65") == "OK"
     assert [ending(one[5:]) for one in notices(talk)] == ["T00thread:p64.65;"]
     assert talk.ask("vCont;t") == "OK"
-    talk.session.on_stop(talk.backend.poll())
+    talk.session.run_control.on_stop(talk.backend.poll())
     assert len(drain(talk)) == 3 and talk.backend.threads.running == set()
     assert talk.ask("vCont;t") == "OK" and talk.poll() is None and notices(talk) == []
 
@@ -286,7 +286,7 @@ def test_a_target_that_does_not_stop_is_said_to_run() -> None:
 def test_what_ran_before_the_client_came_runs_on() -> None:
     talk = gdb(SimProcess(PID, threads=2))
     talk.session.ran_before = True
-    talk.session.on_stop([SignalStop(PID, PID + 1, 10)])
+    talk.session.run_control.on_stop([SignalStop(PID, PID + 1, 10)])
     talk.ask("QNonStop:1")
     assert talk.backend.threads.running == {PID}
     assert ending(talk.ask("?")) == "T1ethread:p64.65;"
@@ -343,7 +343,7 @@ def test_lldb_gets_output_as_notifications() -> None:
     talk = lldb_non_stop()
     talk.ask("c")
     for text in (b"one", b"two"):
-        assert talk.session.output(PID, text) is None
+        assert talk.session.output.printed(text) is None
     assert notices(talk) == ["Stdio:O6f6e65"]
     assert talk.ask("vStdio") == "O74776f"
     assert talk.ask("vStdio") == "OK"

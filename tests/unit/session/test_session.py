@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from pydbgserver.rsp.registry import REGISTRY
-from pydbgserver.session.session import Session, SessionOptions
+from pydbgserver.session.options import SessionOptions
+from pydbgserver.session.session import Session
 from pydbgserver.target.capabilities import Auxv
 from pydbgserver.target.events import BreakpointHit, Forked, ProcessExited, SignalStop, StepDone
 from pydbgserver.testing.sim import SimProcess, Stop
@@ -52,13 +52,6 @@ def test_disabled_packets_are_unknown() -> None:
     assert talk.ask("qC") == "QC64"
 
 
-def test_disable_packet_names_packets_that_there_are() -> None:
-    from pydbgserver.session.session import DISABLED_PACKETS
-
-    for names in DISABLED_PACKETS.values():
-        assert all(name in REGISTRY for name in names)
-
-
 def test_without_a_process() -> None:
     talk = Conversation(before=[GDB13])
     assert talk.ask("?") == "W00"
@@ -90,11 +83,11 @@ def test_nothing_that_needs_a_stopped_target_is_done_while_it_runs() -> None:
 def test_an_interrupt_gives_one_reply() -> None:
     talk = gdb()
     assert talk.raw("vCont;c") is None
-    talk.session.interrupt()
-    talk.session.interrupt()
+    talk.session.run_control.interrupt()
+    talk.session.run_control.interrupt()
     reply = talk.poll()
     assert reply is not None and reply.startswith("T02")
-    talk.session.interrupt()
+    talk.session.run_control.interrupt()
     assert talk.poll() is None
     assert talk.raw("vCont;c") is None
 
@@ -108,10 +101,10 @@ def test_an_interrupt_is_of_the_process_that_came_last() -> None:
             assert talk.ask(f"vAttach;{pid:x}").startswith("T")
         assert talk.ask(f"Hgp{PID:x}.0") == "OK"  # to put a breakpoint into it
         assert talk.raw("vCont;c") is None
-        talk.session.interrupt()
+        talk.session.run_control.interrupt()
         assert fields(talk.poll() or "")["thread"] == f"p{pid:x}.{pid:x}"
         assert talk.ask(f"Hgp{PID:x}.0") == "OK"
-        talk.session.interrupt()  # before the resume
+        talk.session.run_control.interrupt()  # before the resume
         assert fields(talk.ask("vCont;c"))["thread"] == f"p{pid:x}.{pid:x}"
 
 
@@ -119,7 +112,7 @@ def test_an_interrupt_that_comes_before_the_resume_stops_it_at_once() -> None:
     talk = gdb(script=[Stop(SignalStop(PID, PID, 11))])
     assert talk.ask("vCont;c").startswith("T0b")
     talk.ask("Z0,401010,1")
-    talk.session.interrupt()
+    talk.session.run_control.interrupt()
     assert talk.ask("vCont;C0b:p64.64;c").startswith("T02")
     assert len(talk.backend.resumed) == 1
     talk.ask("z0,401010,1")
@@ -130,9 +123,9 @@ def test_an_interrupt_that_comes_before_the_resume_stops_it_at_once() -> None:
 def test_an_interrupt_that_lost_the_race_against_a_stop_is_dropped() -> None:
     talk = gdb(script=[Stop(SignalStop(PID, PID, 11), slow=True)])
     talk.raw("vCont;c")
-    talk.session.interrupt()
+    talk.session.run_control.interrupt()
     assert (talk.poll() or "").startswith("T0b")
-    talk.session.interrupt()
+    talk.session.run_control.interrupt()
     assert talk.poll() is None
     assert talk.ask("?").startswith("T0b")
 
@@ -142,9 +135,9 @@ def test_an_interrupt_is_kept_for_a_client_that_goes_on_by_itself(monkeypatch: p
     for seconds, answer in ((0.1, "T02"), (1.0, "T0b")):
         talk = gdb(script=[Stop(StepDone(PID, PID)), Stop(SignalStop(PID, PID, 11))])
         clock = iter((10.0, 10.0 + seconds))
-        monkeypatch.setattr("pydbgserver.session.session.monotonic", partial(next, clock))
+        monkeypatch.setattr("pydbgserver.session.run_control.monotonic", partial(next, clock))
         assert talk.ask("vCont;s:p64.64").startswith("T05")
-        talk.session.interrupt()
+        talk.session.run_control.interrupt()
         assert talk.ask("vCont;s:p64.64").startswith(answer)
 
 
@@ -231,26 +224,6 @@ def test_a_fork_child_can_be_selected_and_let_go() -> None:
     assert talk.ask("D;00000000000000c8") == "OK"
     assert child.ended == "detached"
     assert talk.ask("qC") == "QCp64.64"
-
-
-def test_output_reaches_a_client_that_waits_and_is_held_for_one_that_does_not() -> None:
-    talk = lldb()
-    session = talk.session
-    assert session.output(PID, b"early") is None
-    assert talk.raw("vCont;c") is None
-    assert session.outbox == [b"O" + b"early".hex().encode()]
-    assert session.output(PID, b"now") == b"O6e6f77"
-
-
-def test_what_was_printed_before_a_stop_is_sent_before_it() -> None:
-    talk = lldb(script=[Stop(SignalStop(PID, PID, 11)), Stop(ProcessExited(PID, exit_code=0), slow=True)])
-    session = talk.session
-    session.collect_output = lambda: [session.output(PID, b"x")].clear()
-    assert talk.ask("vCont;c").startswith("T0b")
-    assert session.outbox == [b"O78"]
-    assert talk.raw("vCont;c") is None
-    assert talk.poll() == "W00;process:64"
-    assert session.outbox == [b"O78", b"O78"]
 
 
 def test_a_stop_outlives_its_connection() -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pydbgserver.session.session import SessionOptions
+from pydbgserver.session.options import SessionOptions
 from pydbgserver.target.events import (
     BreakpointHit,
     Execed,
