@@ -7,7 +7,7 @@ from pydbgserver.handlers import mac
 from pydbgserver.rsp.grammar import ThreadId
 from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import hex_text
-from pydbgserver.session import stop_reply
+from pydbgserver.session import lldb_stops
 from pydbgserver.session.session import Session
 from pydbgserver.target import registers
 from pydbgserver.target.capabilities import MachThreads, ThreadDetails
@@ -54,7 +54,7 @@ def extra_info(session: Session, pattern: ThreadId) -> bytes:
 def stop_info(session: Session, pattern: ThreadId) -> bytes:
     process, tid = session.selection.find(pattern)
     session.stopped_thread(tid)
-    return stop_reply.compose_thread(session, process, tid)
+    return lldb_stops.compose_thread(session, process, tid)
 
 
 @packet("jThreadExtendedInfo", "':' [request:binary]", dialect="lldb")
@@ -90,5 +90,5 @@ def threads_json(session: Session) -> str:
     import json
 
     process, _ = session.stopped_thread()
-    threads = [stop_reply.thread_json(session, process, tid, registers=True) for tid in process.threads()]
+    threads = [lldb_stops.thread_json(session, process, tid, registers=True) for tid in process.threads()]
     return json.dumps(threads, separators=(",", ":"))

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from pydbgserver.session.dialect import Client
 from pydbgserver.session.launch import LaunchSettings
-from pydbgserver.session.stop_reply import StopForms
 from pydbgserver.target.api import LaunchSpec
 
 RESUME_BUDGET_US = 300
@@ -24,6 +23,14 @@ DISABLED_PACKETS = {
     "T": (),
     "Tthread": (),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class StopForms:
+    """What --disable-packet leaves of stop replies: `details` (else plain ``Sss``), `thread_key`."""
+
+    thread_key: bool = True
+    details: bool = True
 
 
 class SessionHost(Protocol):

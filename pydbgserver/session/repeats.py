@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydbgserver import logs
 from pydbgserver.errors import DebugError
 from pydbgserver.rsp.conversation import MOST_REPEATS, Conversation, Repeat
-from pydbgserver.session import stop_reply
+from pydbgserver.session import gdb_stops
 from pydbgserver.target.api import ANY, Process, ResumeAction
 from pydbgserver.target.capabilities import StandardStreams
 from pydbgserver.target.repeats import NativeCall, NativeRepeats
@@ -71,7 +71,7 @@ class Repeats:
         if native is None or process is None or process.capability(StandardStreams) is not None:
             return  # What the process has printed goes out before the stop reply.
         tid = session.selection.tid if actions[0].tid == ANY else actions[0].tid
-        replies = stop_reply.run_replies(session, process, tid)
+        replies = gdb_stops.run_replies(session, process, tid)
         if replies is not None:
             call = native.run(actions, replies, budget_us=session.run_control.budget_us)
             self._runs[self._add(body, call)] = call
