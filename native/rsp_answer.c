@@ -1,8 +1,9 @@
-/* Reads of a stopped thread that need nobody's decision: memory, all registers, which thread it is. */
+/* Reads that need nobody's decision: of a stopped thread its memory, all registers and which one it is; of open files. */
 
 #include "rsp.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static int hex_value(uint8_t digit)
 {
@@ -88,12 +89,57 @@ static int64_t registers(const rsp_reads *reads, uint8_t *reply, int64_t capacit
     return 2 * (int64_t)layout->block_size;
 }
 
+static int descriptor_of(const rsp_reads *reads, uint64_t number)
+{
+    for (const rsp_file *file = reads->files; file < reads->files + reads->files_count; file++)
+        if (number == (uint64_t)file->number)
+            return file->descriptor;
+    return -1;
+}
+
+/* `F`, the count in hexadecimal, `;`. */
+static int64_t file_head(uint8_t *reply, int64_t count)
+{
+    int digits = 1;
+    while (count >> 4 * digits)
+        digits++;
+    reply[0] = 'F';
+    for (int i = 0; i < digits; i++)
+        reply[1 + i] = digit((unsigned)(count >> 4 * (digits - 1 - i)) & 15);
+    reply[1 + digits] = ';';
+    return digits + 2;
+}
+
+static const char PREAD[] = "vFile:pread:";
+enum { PREAD_LENGTH = sizeof PREAD - 1, FILE_HEAD = 1 + 15 + 1 };
+
+static int64_t open_file(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity)
+{
+    const uint8_t *end = body + length, *at;
+    uint64_t name, size, offset;
+    if (!(at = number(body + PREAD_LENGTH, end, ',', &name)) || !(at = number(at, end, ',', &size)) ||
+        !number(at, end, 0, &offset) || capacity < FILE_HEAD || size > (uint64_t)(capacity - FILE_HEAD) ||
+        offset > INT64_MAX)
+        return -1;
+    int descriptor = descriptor_of(reads, name);
+    if (descriptor < 0)
+        return -1;
+    ssize_t got = pread(descriptor, reply + FILE_HEAD, (size_t)size, (off_t)offset);
+    if (got < 0)
+        return -1;
+    int64_t head = file_head(reply, got);
+    memmove(reply + head, reply + FILE_HEAD, (size_t)got);
+    return head + got;
+}
+
 int64_t rsp_answer(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity)
 {
     if (!length)
         return -1;
     if (reads->read_memory && (*body == 'm' || (*body == 'x' && reads->reads_binary)))
         return memory(reads, body, length, reply, capacity);
+    if (reads->files_count && length > PREAD_LENGTH && !memcmp(body, PREAD, PREAD_LENGTH))
+        return open_file(reads, body, length, reply, capacity);
     if (reads->registers && length == 1 && *body == 'g')
         return registers(reads, reply, capacity);
     if (reads->identity_size && reads->identity_size <= capacity && length == 2 && !memcmp(body, "qC", 2)) {

@@ -33,7 +33,14 @@ int64_t rsp_receive(int descriptor, uint8_t *buffer, int64_t capacity, int wait_
 /* One non-blocking send without SIGPIPE on sockets: how many bytes went out. */
 int64_t rsp_send(int descriptor, const uint8_t *data, int64_t length);
 
-/* What can be answered without asking anybody, from a stopped thread. A field that is 0 leaves its packets to others.
+/* A file that the client has open: the client's number for it, and the descriptor. */
+typedef struct {
+    int32_t number;
+    int32_t descriptor;
+} rsp_file;
+
+/* What can be answered without asking anybody: from a stopped thread, and from open files. A field that is 0 leaves its
+ * packets to others.
  * The functions are those of the target's family (native/cdef/linux.h): `read_memory` gives the readable prefix's
  * length, `read_regset` the set's; both negative on failure. `scratch` holds an image of each register set and the
  * block, one behind the other. */
@@ -47,9 +54,11 @@ typedef struct {
     const uint8_t *identity; /* the reply to qC */
     int32_t identity_size;
     int32_t reads_binary; /* `x` is answered: 1 with the bytes alone, 2 with a `b` before them */
+    const rsp_file *files;
+    int32_t files_count;
 } rsp_reads;
 
-/* The body of the reply to `m`, `x`, `g` or `qC`: its length, or -1: this packet is for somebody else. */
+/* The body of the reply to `m`, `x`, `g`, `qC` or `vFile:pread`: its length, or -1: this packet is for somebody else. */
 int64_t rsp_answer(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity);
 
 /* A transcript that is being written: `text` is its file in memory, of `capacity` bytes, the first `end` of which are

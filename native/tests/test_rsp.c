@@ -210,7 +210,7 @@ static int read_regset(int tid, int type, uint8_t *buffer, int size)
 
 static rsp_reads reads_of(uint8_t *scratch)
 {
-    return (rsp_reads){read_memory, read_regset, 7, 8, &LAYOUT, scratch, (const uint8_t *)"QC8", 3, 1};
+    return (rsp_reads){read_memory, read_regset, 7, 8, &LAYOUT, scratch, (const uint8_t *)"QC8", 3, 1, NULL, 0};
 }
 
 static int answers(const rsp_reads *reads, const char *packet, int64_t capacity, const char *expected)
@@ -248,6 +248,33 @@ static void test_answers(void)
     reads = (rsp_reads){0};
     assert(answers(&reads, "m1000,2", 64, NULL) && answers(&reads, "g", 64, NULL) && answers(&reads, "qC", 64, NULL));
     free(scratch);
+}
+
+static void test_files(void)
+{
+    FILE *content = tmpfile();
+    int pipe_ends[2];
+    assert(content && write(fileno(content), "0123456789abcdefghij", 20) == 20 && pipe(pipe_ends) == 0);
+    rsp_file files[] = {{3, pipe_ends[0]}, {10, fileno(content)}};
+    rsp_reads reads = {.files = files, .files_count = 2};
+    assert(answers(&reads, "vFile:pread:a,4,2", 64, "F4;2345"));
+    assert(answers(&reads, "vFile:pread:a,2f,0", 64, "F14;0123456789abcdefghij"));
+    assert(answers(&reads, "vFile:pread:a,10,0", 33, "F10;0123456789abcdef"));
+    assert(answers(&reads, "vFile:pread:a,11,0", 33, NULL)); /* no room */
+    assert(answers(&reads, "vFile:pread:a,1,0", 3, NULL));
+    assert(answers(&reads, "vFile:pread:a,0,0", 64, "F0;"));
+    assert(answers(&reads, "vFile:pread:a,5,7fffffffffffff00", 64, "F0;"));
+    static const char *const others[] = {
+        "vFile:pread:", "vFile:pread:a", "vFile:pread:a,1", "vFile:pread:a,1,", "vFile:pread:a,1,0,", "vFile:pread:,1,0",
+        "vFile:pread:b,1,0", "vFile:pread:3,1,0" /* a pipe */, "vFile:pread:a,ffffffffffffffff,0", "vFile:pread:a,-1,0",
+        "vFile:pread:a,1,8000000000000000", "vFile:pread:10000000a,1,0", "vFile:pwrite:a,1,0", "vFile:fstat:a"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert(answers(&reads, others[i], 64, NULL));
+    reads = (rsp_reads){0};
+    assert(answers(&reads, "vFile:pread:a,4,2", 64, NULL));
+    fclose(content);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
 }
 
 static void say(int descriptor, const char *text)
@@ -472,6 +499,7 @@ int main(void)
     test_pipe();
     test_registers();
     test_answers();
+    test_files();
     test_turns();
     test_lines();
     test_journal();

@@ -1,8 +1,8 @@
 """The quick way through a socket while a client sends one packet after another and waits for each reply.
 
 For connections without acknowledgements. A turn is two system calls (native/rsp_turn.c). Packets that only read a
-stopped thread are answered in C (native/rsp_answer.c) when it is told which thread that is. Whatever is not one plain
-packet is left to `Framing`.
+stopped thread or an open file are answered in C (native/rsp_answer.c) when it is told which that is. Whatever is not
+one plain packet is left to `Framing`.
 """
 
 from __future__ import annotations
@@ -112,16 +112,19 @@ def _extent(piece: Piece) -> tuple[int, int, int]:
 class DirectReads:
     """What C may answer by itself: the fields of `rsp_reads`.
 
-    `read_memory` and `read_regset` are C functions; `identity` is the reply to ``qC``, "" to leave it.
+    `read_memory` and `read_regset` are C functions, None to leave their packets; `identity` is the reply to ``qC``, ""
+    to leave it. `files`: the client's numbers of open files and the descriptors, those of ``vFile:pread`` in
+    hexadecimal.
     """
 
-    read_memory: Any
-    read_regset: Any
-    pid: int
-    tid: int
+    read_memory: Any = None
+    read_regset: Any = None
+    pid: int = 0
+    tid: int = 0
     registers: RegisterLayout | None = None
     identity: bytes = b""
     reads_binary: int = 0
+    files: Sequence[tuple[int, int]] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -184,7 +187,7 @@ class Conversation:
             raise OSError(-result, os.strerror(-result))
 
     def read_directly(self, reads: DirectReads | None) -> None:
-        """From now on answer reads of this thread in C; None: hand every packet over."""
+        """From now on answer these reads in C; None: hand every packet over."""
         self._c.reads = {}
         if reads is None:
             self._kept = ()
@@ -192,10 +195,11 @@ class Conversation:
         layout = reads.registers
         scratch = _new("uint8_t[]", sum(layout.sizes) + layout.block_size if layout else 1)
         identity = _new("uint8_t[]", reads.identity)
-        self._kept = (layout, scratch, identity)
+        files = _new("rsp_file[]", list(reads.files))
+        self._kept = (layout, scratch, identity, files)
         self._c.reads = {
-            "read_memory": reads.read_memory,
-            "read_regset": reads.read_regset,
+            "read_memory": reads.read_memory or _NULL,
+            "read_regset": reads.read_regset or _NULL,
             "pid": reads.pid,
             "tid": reads.tid,
             "registers": layout.compiled if layout else _NULL,
@@ -203,6 +207,8 @@ class Conversation:
             "identity": identity,
             "identity_size": len(reads.identity),
             "reads_binary": reads.reads_binary,
+            "files": files,
+            "files_count": len(reads.files),
         }
 
     def repeat(self, packets: Sequence[Repeat]) -> None:

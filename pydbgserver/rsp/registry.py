@@ -33,7 +33,7 @@ THREAD_SUFFIXED = frozenset({"g", "G", "p", "P", "QSaveRegisterState", "QRestore
 
 _NAMED = frozenset(b"qQvj_")
 # Matches every body, if only with nothing.
-_word_of = cast("Callable[[bytes], re.Match[bytes]]", re.compile(rb"[^:;,]*").match)
+_word_of = cast("Callable[..., re.Match[bytes]]", re.compile(rb"[^:;,]*").match)
 
 
 @dataclass(slots=True)
@@ -69,12 +69,6 @@ def _check_parameters(handler: Callable[..., Any], grammar: Grammar) -> None:
 _Prefixes: TypeAlias = list[tuple[bytes, Entry]]
 
 
-def _add_prefix(prefixes: _Prefixes, name: bytes, entry: Entry) -> None:
-    """Keep the longest first."""
-    prefixes.append((name, entry))
-    prefixes.sort(key=lambda one: -len(one[0]))
-
-
 def _by_prefix(prefixes: _Prefixes, body: bytes) -> tuple[Entry, int] | None:
     for name, entry in prefixes:
         end = len(name)
@@ -90,12 +84,10 @@ class Registry:
         self._entries: dict[str, Entry] = {}
         self._letters: dict[int, Entry] = {}
         self._names: dict[bytes, Entry] = {}
-        self._beyond_letter: dict[int, _Prefixes] = {}
-        """"Z0" and the like, by their letter."""
-        self._beyond_name: dict[bytes, _Prefixes] = {}
-        """"qXfer:features:read" and the like, by their first word."""
-        self._glued: dict[int, _Prefixes] = {}
-        """"qRegisterInfo" and the like, by their letter."""
+        self._unfinished: set[bytes] = set()
+        """What comes before a delimiter within a name: "qXfer" and "qXfer:features"."""
+        self._prefixes: dict[bytes, _Prefixes] = {}
+        """"Z0", "qRegisterInfo" and the like, by their first two bytes, the longest first."""
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
@@ -129,44 +121,39 @@ class Registry:
             raise ValueError(f"packet {entry.name} is registered twice")
         self._entries[entry.name] = entry
         name = entry.name.encode()
-        word = _word_of(name)[0]
-        if name[0] not in _NAMED:
-            if len(name) == 1:
-                self._letters[name[0]] = entry
-            else:
-                _add_prefix(self._beyond_letter.setdefault(name[0], []), name, entry)
-        elif entry.grammar.glued:
-            _add_prefix(self._glued.setdefault(name[0], []), name, entry)
-        elif word != name:
-            _add_prefix(self._beyond_name.setdefault(word, []), name, entry)
+        if len(name) == 1:
+            self._letters[name[0]] = entry
+        elif name[0] not in _NAMED or entry.grammar.glued:
+            prefixes = self._prefixes.setdefault(name[:2], [])
+            prefixes.append((name, entry))
+            prefixes.sort(key=lambda one: -len(one[0]))
         else:
             self._names[name] = entry
+            end = _word_of(name).end()
+            while end < len(name):
+                self._unfinished.add(name[:end])
+                end = _word_of(name, end + 1).end()
 
     def find(self, body: bytes) -> tuple[Entry, int] | None:
         """The packet that `body` is, and where its arguments begin; None if it is unknown."""
         if not body:
             return None
-        letter = body[0]
-        if letter not in _NAMED:
-            if letter in self._beyond_letter:
-                return self._find_beyond_letter(letter, body)
-            return self._find_letter(letter)
-        end = _word_of(body).end()
+        if body[0] not in _NAMED:
+            prefixes = self._prefixes.get(body[:2])
+            found = _by_prefix(prefixes, body) if prefixes is not None else None
+            return found or self._find_letter(body[0])
+        end = at = _word_of(body).end()
         word = body[:end]
-        if word in self._beyond_name:
-            found = _by_prefix(self._beyond_name[word], body)
-            if found is not None:
-                return found
         entry = self._names.get(word)
+        while end < len(body) and word in self._unfinished:
+            end = _word_of(body, end + 1).end()
+            word = body[:end]
+            longer = self._names.get(word)
+            if longer is not None:
+                entry, at = longer, end
         if entry is not None:
-            return entry, end
-        return _by_prefix(self._glued[letter], body) if letter in self._glued else None
-
-    def _find_beyond_letter(self, letter: int, body: bytes) -> tuple[Entry, int] | None:
-        found = _by_prefix(self._beyond_letter[letter], body)
-        if found is not None:
-            return found
-        return self._find_letter(letter)
+            return entry, at
+        return _by_prefix(self._prefixes.get(body[:2], []), body)
 
     def _find_letter(self, letter: int) -> tuple[Entry, int] | None:
         entry = self._letters.get(letter)

@@ -1,4 +1,4 @@
-"""Which thread C may read by itself: what the session has selected, in the form of the byte layer."""
+"""What C may read by itself, in the form of the byte layer: the selected thread, and open files."""
 
 from __future__ import annotations
 
@@ -32,17 +32,19 @@ def register_layout(arch: Arch) -> RegisterLayout:
 
 
 def direct_reads(session: Session) -> DirectReads | None:
-    """For the thread that packets apply to now; None where the target has no functions for it.
+    """For the thread that packets apply to now, where the target has functions for it, and for the files that are open;
+    None where nothing is left.
 
-    In non-stop mode the session alone knows which threads count as stopped: the registers are left to it.
+    In non-stop mode the session alone knows which threads count as stopped: the registers are left to it. To old
+    clients, whose numbers of files are decimal, it speaks itself.
     """
+    numbers = () if session.dialect.decimal_files else session.files.open_now.items()
+    files = tuple((number, file.descriptor) for number, file in numbers)
     tid = session.selection.tid
-    if tid <= 0 or not session.backend.processes:
-        return None
-    process = session.process
-    functions = process.capability(NativeReads)
-    if functions is None:
-        return None
+    process = session.process if tid > 0 and session.backend.processes else None
+    functions = process.capability(NativeReads) if process is not None else None
+    if process is None or functions is None:
+        return DirectReads(files=files) if files else None
     identity = f"QC{session.dialect.current_thread_id(process.pid, tid)}".encode() if session.is_offered("qC") else b""
     return DirectReads(
         functions.read_memory,
@@ -52,4 +54,5 @@ def direct_reads(session: Session) -> DirectReads | None:
         register_layout(process.arch) if session.non_stop is None else None,
         identity,
         AFTER_B if session.dialect.memory_prefix else BARE,
+        files,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
 
@@ -134,41 +135,41 @@ FIRST_DESCRIPTOR = 3
 class ClientFiles:
     """A client's open files by its own descriptors: it cannot name one of the server's.
 
-    `view`: in whose view of the file system paths are meant.
+    `view`: in whose view of the file system paths are meant. `open_now`: all of them; another mapping after each change.
     """
 
-    __slots__ = ("_open", "view")
+    __slots__ = ("open_now", "view")
 
     def __init__(self) -> None:
         self.view: Files = OWN_FILES
-        self._open: dict[int, OpenFile] = {}
+        self.open_now: Mapping[int, OpenFile] = {}
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self.open_now)
 
     def __getitem__(self, number: int) -> OpenFile:
         """Raises `OSError` (EBADF)."""
         try:
-            return self._open[number]
+            return self.open_now[number]
         except KeyError:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
 
     def open(self, path: str, flags: int, mode: int) -> int:
         """Open `path` as `open_file` does; gives the lowest descriptor that is free."""
         opened = open_file(self.view, path, flags, mode)
-        number = next(one for one in count(FIRST_DESCRIPTOR) if one not in self._open)
-        self._open[number] = opened
+        number = next(one for one in count(FIRST_DESCRIPTOR) if one not in self.open_now)
+        self.open_now = {**self.open_now, number: opened}
         return number
 
     def close(self, number: int) -> None:
         """Whatever closing says, the descriptor is free. Raises `OSError`."""
         file = self[number]
-        del self._open[number]
+        self.open_now = {key: one for key, one in self.open_now.items() if one is not file}
         file.close()
 
     def abandon(self) -> None:
         """The client is gone: close everything."""
-        for file in self._open.values():
+        for file in self.open_now.values():
             with suppress(OSError):  # A network file system may fail to close.
                 file.abandon()
-        self._open.clear()
+        self.open_now = {}

@@ -238,11 +238,12 @@ class Session:
     @property
     def reading(self) -> tuple[object, ...]:
         """What the replies to packets that only read depend on, beside the target: process and thread (may be ANY),
-        the CPU (exec may change it), multiprocess ids, binary-upload, non-stop mode."""
+        the CPU (exec may change it), multiprocess ids, binary-upload, non-stop mode, open files."""
         dialect, selection = self.dialect, self.selection
         process = selection.process
         arch = process.arch if process is not None else None
-        return process, selection.tid, arch, dialect.multiprocess, dialect.binary_upload, self.non_stop
+        forms = dialect.multiprocess, dialect.binary_upload, dialect.decimal_files
+        return process, selection.tid, arch, forms, self.non_stop, self.files.open_now
 
     # Processes that are no more.
 

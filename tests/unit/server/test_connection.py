@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,7 @@ from tests.sim.conversation import GDB13
 from tests.trio_client import PacketStream
 
 LIMIT = 5.0
+SUPPORTED = b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+"
 
 
 def frame(body: bytes) -> bytes:
@@ -284,29 +285,58 @@ class CountingSession(Session):
         return super().dispatch(body)
 
 
+@contextmanager
+def served_elsewhere(
+    backend: SimBackend, recorder: Recorder | None = None
+) -> Iterator[tuple[CountingSession, SyncClient]]:
+    """A connection that another thread serves, acknowledgements already off. It has ended afterwards."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    session = CountingSession(backend)
+    connection = Connection(session, backend, Wire(ours.fileno()), recorder)
+    serving = threading.Thread(target=trio.run, args=(connection.serve,))
+    serving.start()
+    with ours:
+        with SyncClient(theirs, LIMIT) as client:
+            client.start_no_ack_mode()
+            yield session, client
+        serving.join(LIMIT)
+        assert not serving.is_alive()
+
+
+def test_files_are_read_in_c_without_a_program_until_they_are_closed(tmp_path: Path) -> None:
+    """As by a platform's client. The number of a file that was closed is given to the next one."""
+    with served_elsewhere(SimBackend()) as (session, client):
+        client.request(SUPPORTED)
+        for content in (b"first}#$*", b"second"):
+            path = tmp_path / content.decode()[:5]
+            path.write_bytes(content)
+            assert client.request(b"vFile:open:%b,0,0" % bytes(path).hex().encode()) == b"F3"
+            handled, packets = session.handled, 0
+            deadline = time.monotonic() + LIMIT
+            while session.handled == handled + packets and time.monotonic() < deadline:
+                packets += 1
+                assert client.request(b"vFile:pread:3,20,0") == b"F%x;%b" % (len(content), content)
+            assert session.handled < handled + packets, "none of them was answered in C"
+            assert client.request(b"vFile:close:3") == b"F0"
+            assert client.request(b"vFile:pread:3,20,0") == b"F-1,9"
+        assert session.packets > session.handled
+
+
 def test_c_answers_while_a_session_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Client and server take turns on a processor of their own each, as they do between processes."""
     reads = DirectReads(native.ffi.NULL, native.ffi.NULL, 100, 100, identity=b"QC64")
     monkeypatch.setattr(connection_module, "direct_reads", lambda session: reads)
     path = tmp_path / "session.rsp"
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    backend = SimBackend(SimProcess(100))
-    session, recorder = CountingSession(backend), Recorder(str(path), {})
-    connection = Connection(session, backend, Wire(ours.fileno()), recorder)
-    serving = threading.Thread(target=trio.run, args=(connection.serve,))
-    serving.start()
-    asked = [b"QStartNoAckMode", b"qSupported:multiprocess+;swbreak+;hwbreak+;vContSupported+"]
-    with ours, SyncClient(theirs, LIMIT) as client:
-        client.start_no_ack_mode()
-        replies = [b"OK", client.request(asked[1])]
+    recorder = Recorder(str(path), {})
+    asked = [b"QStartNoAckMode", SUPPORTED]
+    with served_elsewhere(SimBackend(SimProcess(100)), recorder) as (session, client):
+        replies = [b"OK", client.request(SUPPORTED)]
         deadline = time.monotonic() + LIMIT
         while session.handled == len(asked) and time.monotonic() < deadline:
             asked.append(b"qC")
             replies.append(client.request(b"qC"))
-    serving.join(LIMIT)
     recorder.close()
-    assert not serving.is_alive()
     assert session.handled < len(asked), "none of them was answered in C"
     lines = [(line.mark, line.body) for line in load(str(path)).lines]
     assert lines[::2] == [(Mark.TO_SERVER, body) for body in asked]
