@@ -20,38 +20,59 @@ from pydbgserver.rsp.codec import library
 PAUSE = 0.003
 """Seconds, before a reply. They are earned back within some forty packets."""
 
-MOST_MOVES = 4
-"""Where the client goes away as often as this, it is left alone as long as its packets come one after another."""
+MOVE = 16
+"""What a move costs. A client that has stayed from one `join` to the next has paid for one; where client and server are
+apart, sixteen such times have (1024 packets, which take 100 ms), since what has disturbed them may be over."""
+
+MOST_SAVED = 4 * MOVE
 
 
 class Placement:
-    """Keeps the calling thread where the peer of the socket `descriptor` is, from `join` to `leave`."""
+    """Keeps the calling thread where the peer of the socket `descriptor` is, from `join` to `leave`.
 
-    __slots__ = ("_anywhere", "_at", "_descriptor", "_moves")
+    `join` is to be called again and again meanwhile. A client that goes away each time is left alone.
+    """
+
+    __slots__ = ("_anywhere", "_at", "_descriptor", "_has_moved", "_saved")
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._at = -1
-        self._moves = 0
+        self._saved = MOST_SAVED
+        self._has_moved = False
         self._anywhere: set[int] = set()
 
     def join(self) -> None:
         """Go where the peer is. Where that cannot be told, or is not allowed, nothing is changed."""
         processor = library.rsp_peer_processor(self._descriptor)
-        if processor < 0 or processor == self._at or not hasattr(os, "sched_setaffinity"):
+        if processor < 0 or not hasattr(os, "sched_setaffinity"):
             return
+        if processor == self._at:
+            self._saved = min(self._saved + MOVE, MOST_SAVED)
+        elif self._saved >= MOVE:
+            self._saved -= MOVE
+            self._follow(processor)
+        else:
+            self._saved += 1
+            self._run_anywhere()
+
+    def _follow(self, processor: int) -> None:
         if self._at < 0:
             self._anywhere = os.sched_getaffinity(0)
-        if processor in self._anywhere and self._moves < MOST_MOVES:
+        if processor in self._anywhere:
             os.sched_setaffinity(0, {processor})
             self._at = processor
-            if self._moves:
+            if self._has_moved:
                 time.sleep(PAUSE)
-            self._moves += 1
+            self._has_moved = True
 
-    def leave(self) -> None:
-        """Run anywhere again, as before."""
-        self._moves = 0
+    def _run_anywhere(self) -> None:
         if self._at >= 0:
             self._at = -1
             os.sched_setaffinity(0, self._anywhere)
+
+    def leave(self) -> None:
+        """Run anywhere again, as before."""
+        self._saved = MOST_SAVED
+        self._has_moved = False
+        self._run_anywhere()
