@@ -135,7 +135,7 @@ FIRST_DESCRIPTOR = 3
 class ClientFiles:
     """A client's open files by its own descriptors: it cannot name one of the server's.
 
-    `view`: in whose view of the file system paths are meant. `open_now`: all of them; another mapping after each change.
+    `view`: in whose view of the file system paths are meant. `open_now`: all that are open; a new mapping each time.
     """
 
     __slots__ = ("open_now", "view")
