@@ -6,8 +6,9 @@
 #include <string.h>
 #include <time.h>
 
-/* Long enough for vector units, short enough that one escaped byte costs little. */
-enum { BLOCK = 64 };
+/* As long as the vector registers that every processor has, short enough that one escaped byte costs little. */
+enum { BLOCK = 16 };
+typedef uint8_t block __attribute__((vector_size(BLOCK)));
 
 int64_t rsp_clock(void)
 {
@@ -16,13 +17,30 @@ int64_t rsp_clock(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* A loop of known length without branches, so that the compiler makes vector code of it. */
-static int block_is_plain(const uint8_t *block)
+/* What is to be escaped in it, as bytes that are not 0. */
+static block escapes(block bytes)
 {
-    uint8_t found = 0;
-    for (int i = 0; i < BLOCK; i++)
-        found |= (uint8_t)((block[i] < ' ') | (block[i] > '~') | (block[i] == '\\'));
-    return !found;
+    return (block)((bytes - ' ' > '~' - ' ') | (bytes == '\\'));
+}
+
+static int any(block bytes)
+{
+    uint64_t halves[2];
+    memcpy(halves, &bytes, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+}
+
+/* Copies `count` blocks, and says whether they may stay as they are. */
+static inline int copy_plain(uint8_t *to, const uint8_t *from, int count)
+{
+    block found = {0};
+    for (int i = 0; i < count; i++) {
+        block bytes;
+        memcpy(&bytes, from + i * BLOCK, BLOCK);
+        memcpy(to + i * BLOCK, &bytes, BLOCK);
+        found |= escapes(bytes);
+    }
+    return !any(found);
 }
 
 static uint8_t *put_hexadecimal(uint8_t *to, uint8_t byte)
@@ -62,15 +80,17 @@ static uint8_t *put_byte(uint8_t *to, uint8_t byte)
 
 static uint8_t *put_bytes(uint8_t *to, const uint8_t *from, const uint8_t *end)
 {
-    while (end - from >= BLOCK) {
-        if (block_is_plain(from)) {
-            memcpy(to, from, BLOCK);
+    enum { MANY = 8 };
+    while (end - from >= MANY * BLOCK && copy_plain(to, from, MANY)) {
+        to += MANY * BLOCK;
+        from += MANY * BLOCK;
+    }
+    for (; end - from >= BLOCK; from += BLOCK) {
+        if (copy_plain(to, from, 1))
             to += BLOCK;
-        } else {
+        else
             for (int i = 0; i < BLOCK; i++)
                 to = put_byte(to, from[i]);
-        }
-        from += BLOCK;
     }
     while (from < end)
         to = put_byte(to, *from++);
@@ -109,14 +129,19 @@ static uint8_t *put_decimal(uint8_t *to, int64_t value, int width)
 
 static int has_room(const rsp_journal *journal, int64_t lines, int64_t bytes)
 {
-    return journal->text && journal->capacity - journal->end >= lines * RSP_LINE_OVERHEAD + 4 * bytes;
+    return journal->room.start && journal->room.size - journal->end >= lines * RSP_LINE_OVERHEAD + 4 * bytes;
+}
+
+static int outcome(const rsp_journal *journal)
+{
+    return journal->room.lost ? -EIO : 0;
 }
 
 /* The newline comes last: a line without one counts as cut short, whenever this process ends. */
 static void put_line(rsp_journal *journal, int64_t when, const char *mark, const uint8_t *body, int64_t length, int named)
 {
     int64_t microseconds = (when - journal->start) / 1000;
-    uint8_t *line = journal->text + journal->end, *to = put_decimal(line, microseconds / 1000000, 1);
+    uint8_t *line = journal->room.start + journal->end, *to = put_decimal(line, microseconds / 1000000, 1);
     *to++ = '.';
     to = put_decimal(to, microseconds % 1000000, 6);
     *to++ = ' ';
@@ -140,7 +165,7 @@ int rsp_journal_line(rsp_journal *journal, const char *mark, const uint8_t *body
     if (!has_room(journal, 1, length))
         return -ENOSPC;
     put_line(journal, rsp_clock(), mark, body, length, named);
-    return 0;
+    return outcome(journal);
 }
 
 /* Text for or from the debuggee has marks of its own. */
@@ -158,5 +183,5 @@ int rsp_journal_exchange(rsp_journal *journal, int64_t when, const uint8_t *pack
         return -ENOSPC;
     put_line(journal, when, "<-", packet, packet_length, 0);
     put_line(journal, rsp_clock(), "->", reply, reply_length, 0);
-    return 0;
+    return outcome(journal);
 }

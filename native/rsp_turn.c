@@ -63,7 +63,7 @@ static int64_t send_reply(rsp_conversation *conversation, const uint8_t *body, i
 /* Where packets and replies are written down; NULL: nowhere. */
 static rsp_journal *journal_of(const rsp_conversation *conversation)
 {
-    return conversation->journal && conversation->journal->text ? conversation->journal : NULL;
+    return conversation->journal && conversation->journal->room.start ? conversation->journal : NULL;
 }
 
 /* The longest reply to a packet that is repeated. */
@@ -72,7 +72,7 @@ static rsp_journal *journal_of(const rsp_conversation *conversation)
 /* What has been carried out cannot be left to somebody else for want of room to write it down. */
 static int has_room(const rsp_journal *journal, int64_t length)
 {
-    return journal->capacity - journal->end >= 4 * (length + LONGEST_REPEATED) + 2 * RSP_LINE_OVERHEAD;
+    return journal->room.size - journal->end >= 4 * (length + LONGEST_REPEATED) + 2 * RSP_LINE_OVERHEAD;
 }
 
 static int64_t carry_out(const rsp_conversation *conversation, const rsp_repeat *one)

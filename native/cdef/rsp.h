@@ -61,12 +61,25 @@ typedef struct {
 /* The body of the reply to `m`, `x`, `g`, `qC` or `vFile:pread`: its length, or -1: this packet is for somebody else. */
 int64_t rsp_answer(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity);
 
-/* A transcript that is being written: `text` is its file in memory, of `capacity` bytes, the first `end` of which are
- * written; NULL: nothing more is written down. Times count from `start`, in nanoseconds of `rsp_clock`. Bodies of more
- * than `longest` bytes are named instead. */
+/* `size` bytes at `start` to write into; NULL: none. */
+typedef struct rsp_room {
+    uint8_t *start;
+    int64_t size;
+    int64_t lost;
+    struct rsp_room *next;
+} rsp_room;
+
+/* The room is a file's, from `start` on a page, and may be another file's or none later. Where the file is cut off
+ * meanwhile, or cannot be read or written, what is written goes nowhere and `lost` becomes 1, instead of the process
+ * being ended by SIGBUS. The room is kept until `rsp_unguard`. 0 or -errno. */
+int rsp_guard(rsp_room *room);
+void rsp_unguard(rsp_room *room);
+
+/* A transcript that is being written into its file, the first `end` bytes of `room`; without room nothing more is
+ * written down. Times count from `start`, in nanoseconds of `rsp_clock`. Bodies of more than `longest` bytes are named
+ * instead. */
 typedef struct {
-    uint8_t *text;
-    int64_t capacity;
+    rsp_room room;
     int64_t end;
     int64_t start;
     int64_t longest;
@@ -83,11 +96,12 @@ int64_t rsp_escape_line(const uint8_t *body, int64_t length, uint8_t *out);
 enum { RSP_LINE_OVERHEAD = 32 };
 
 /* Append a line: the time, the mark (at most 4 letters) and the escaped body, or, if the body is `named`, '@' and
- * what is given as it is: its name in the side file. 0, or -ENOSPC without room for 4 * length + RSP_LINE_OVERHEAD bytes. */
+ * what is given as it is: its name in the side file. 0; -ENOSPC without room for 4 * length + RSP_LINE_OVERHEAD bytes;
+ * -EIO when the file is lost. */
 int rsp_journal_line(rsp_journal *journal, const char *mark, const uint8_t *body, int64_t length, int named);
 
-/* Append a packet that came at `when` and its reply. 0; -ENOSPC; -EINVAL for what is named or has a mark of its own.
- * Nothing is written then. */
+/* Append a packet that came at `when` and its reply. 0; -ENOSPC; -EIO; -EINVAL for what is named or has a mark of its
+ * own. Nothing is written then. */
 int rsp_journal_exchange(rsp_journal *journal, int64_t when, const uint8_t *packet, int64_t packet_length,
                          const uint8_t *reply, int64_t reply_length);
 

@@ -5,10 +5,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "registers.h"
@@ -344,15 +348,15 @@ static void test_journal(void)
     uint8_t worst[9], *room = malloc(RSP_LINE_OVERHEAD + 4 * sizeof worst);
     memset(worst, 0xff, sizeof worst);
     /* More seconds than a transcript's nine digits. */
-    rsp_journal journal = {.text = room, .capacity = RSP_LINE_OVERHEAD + 4 * sizeof worst,
+    rsp_journal journal = {.room = {.start = room, .size = RSP_LINE_OVERHEAD + 4 * sizeof worst},
                            .start = rsp_clock() - 9999999999999999999ull / 10, .longest = 9};
-    journal.capacity--;
+    journal.room.size--;
     assert(rsp_journal_line(&journal, "mark", worst, sizeof worst, 0) == -ENOSPC && journal.end == 0);
-    journal.capacity++;
+    journal.room.size++;
     assert(rsp_journal_line(&journal, "mark", worst, sizeof worst, 0) == 0);
-    assert(journal.end > 0 && journal.end <= journal.capacity && room[journal.end - 1] == '\n');
+    assert(journal.end > 0 && journal.end <= journal.room.size && room[journal.end - 1] == '\n');
     assert(rsp_journal_line(&journal, "->", worst, 1, 0) == -ENOSPC);
-    journal.text = NULL;
+    journal.room.start = NULL;
     assert(rsp_journal_line(&journal, "->", NULL, 0, 0) == -ENOSPC);
     free(room);
 }
@@ -361,18 +365,89 @@ static void test_exchanges(void)
 {
     enum { ROOM = 2 * RSP_LINE_OVERHEAD + 4 * 5 };
     uint8_t *room = malloc(ROOM);
-    rsp_journal journal = {.text = room, .capacity = ROOM, .start = rsp_clock(), .longest = 3};
+    rsp_journal journal = {.room = {.start = room, .size = ROOM}, .start = rsp_clock(), .longest = 3};
     const uint8_t *packet = (const uint8_t *)"qC", *reply = (const uint8_t *)"QC1";
     assert(rsp_journal_exchange(&journal, journal.start, packet, 2, (const uint8_t *)"OK", 2) == -EINVAL);
     assert(rsp_journal_exchange(&journal, journal.start, (const uint8_t *)"I00", 3, reply, 3) == -EINVAL);
     assert(rsp_journal_exchange(&journal, journal.start, packet, 2, (const uint8_t *)"long", 4) == -EINVAL);
     assert(rsp_journal_exchange(&journal, journal.start, packet, 2, reply, 0) == -EINVAL);
-    journal.capacity--;
+    journal.room.size--;
     assert(rsp_journal_exchange(&journal, journal.start, packet, 2, reply, 3) == -ENOSPC && journal.end == 0);
-    journal.capacity++;
+    journal.room.size++;
     assert(rsp_journal_exchange(&journal, journal.start + 2999, packet, 2, reply, 3) == 0);
     assert(!memcmp(room, "0.000002 <- qC\n", 15) && !memcmp(room + journal.end - 8, " -> QC1\n", 8));
     free(room);
+}
+
+/* A file in memory. */
+static uint8_t *mapped(int descriptor, int64_t size)
+{
+    assert(ftruncate(descriptor, size) == 0);
+    uint8_t *room = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    assert(room != MAP_FAILED);
+    return room;
+}
+
+/* A file that is cut off while it is written ends the recording and not the process. */
+static void test_lost_rooms(void)
+{
+    enum { FILES = 3 };
+    int64_t page = sysconf(_SC_PAGESIZE);
+    const uint8_t *packet = (const uint8_t *)"qC";
+    rsp_journal journals[FILES];
+    FILE *files[FILES];
+    for (int i = 0; i < FILES; i++) {
+        files[i] = tmpfile();
+        journals[i] = (rsp_journal){.room = {.start = mapped(fileno(files[i]), 4 * page), .size = 4 * page},
+                                    .start = rsp_clock(), .longest = 9};
+        assert(rsp_guard(&journals[i].room) == 0);
+        assert(rsp_journal_exchange(&journals[i], journals[i].start, packet, 2, packet, 2) == 0);
+    }
+    rsp_unguard(&journals[1].room);
+    for (int i = 0; i < FILES; i += 2) {
+        assert(ftruncate(fileno(files[i]), 2 * page) == 0);
+        journals[i].end = 2 * page - 1; /* a line across the end */
+        assert(rsp_journal_exchange(&journals[i], journals[i].start, packet, 2, packet, 2) == -EIO);
+        assert(journals[i].room.lost && journals[i].room.start[0] == '0' && journals[2 - i].room.lost == (i == 2));
+        assert(rsp_journal_line(&journals[i], "<-", packet, 2, 0) == -EIO);
+        journals[i].end = 0;
+        assert(rsp_guard(&journals[1].room) == 0 && rsp_journal_line(&journals[1], "<-", packet, 2, 0) == 0);
+        rsp_unguard(&journals[1].room);
+    }
+    rsp_unguard(&journals[0].room);
+    rsp_unguard(&journals[0].room);
+    rsp_unguard(&journals[2].room);
+    for (int i = 0; i < FILES; i++) {
+        munmap(journals[i].room.start, (size_t)(4 * page));
+        fclose(files[i]);
+    }
+}
+
+/* What is nobody's room still ends the process, by whatever way it comes. */
+static void test_other_bus_errors(void)
+{
+    rsp_room room = {0};
+    assert(rsp_guard(&room) == 0);
+    for (int i = 0; i < 2; i++) {
+        int status;
+        pid_t child = fork();
+        if (!child) {
+            struct rlimit none = {0, 0};
+            setrlimit(RLIMIT_CORE, &none);
+            signal(SIGALRM, SIG_DFL);
+            alarm(10);
+            FILE *file = tmpfile();
+            volatile uint8_t *bytes = mapped(fileno(file), 1);
+            if (i)
+                raise(SIGBUS);
+            else if (ftruncate(fileno(file), 0) == 0)
+                *bytes = 1;
+            _exit(0);
+        }
+        assert(child > 0 && waitpid(child, &status, 0) == child);
+        assert(status != 0 && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM));
+    }
+    rsp_unguard(&room);
 }
 
 /* What a turn answers is written down; what cannot be is handed over and not answered. */
@@ -381,7 +456,7 @@ static void test_recorded_turns(void)
     int pair[2];
     uint8_t *scratch = malloc(GENERAL + XSTATE + BLOCK_SIZE), reply[64], out[132], incoming[64], room[128];
     assert(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-    rsp_journal journal = {.text = room, .capacity = sizeof room, .start = rsp_clock(), .longest = 64};
+    rsp_journal journal = {.room = {.start = room, .size = sizeof room}, .start = rsp_clock(), .longest = 64};
     rsp_conversation talk = {.descriptor = pair[0], .wait_us = 1000, .most = 4, .reply = reply, .capacity = sizeof reply,
                              .out = out, .out_capacity = sizeof out, .incoming = incoming,
                              .incoming_capacity = sizeof incoming, .reads = reads_of(scratch), .journal = &journal};
@@ -391,10 +466,10 @@ static void test_recorded_turns(void)
     assert(talk.answered == 1 && hears(pair[1], "$OK#9a$QC8#cc"));
     int64_t end = journal.end;
     assert(end > 0 && !memcmp(room + end - 8, " -> QC8\n", 8));
-    journal.capacity = end + 1;
+    journal.room.size = end + 1;
     say(pair[1], "$qC#b4");
     assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == 2 && talk.answered == 1 && journal.end == end);
-    journal.text = NULL; /* The recording has ended: the session goes on. */
+    journal.room.start = NULL; /* The recording has ended: the session goes on. */
     say(pair[1], "$qC#b4");
     assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == -1 - RSP_TURN_SILENCE && talk.answered == 2);
     close(pair[0]);
@@ -471,7 +546,7 @@ static void test_repeats(void)
     }
     talk.repeats_count = 3;
     uint8_t *room = malloc(8192);
-    rsp_journal journal = {.text = room, .capacity = 8192, .start = rsp_clock(), .longest = 64};
+    rsp_journal journal = {.room = {.start = room, .size = 8192}, .start = rsp_clock(), .longest = 64};
     talk.journal = &journal;
     say(pair[1], "$abc#26");
     assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == -1 - RSP_TURN_SILENCE && talk.answered == 2);
@@ -482,7 +557,7 @@ static void test_repeats(void)
     assert(!memcmp(room + end - 8, " <- abd\n", 8)); /* the reply's line comes with the reply */
     say(pair[1], "$a#61");
     assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == 1 && journal.end == end);
-    journal.capacity = end + 4096; /* what has no room is not carried out */
+    journal.room.size = end + 4096; /* what has no room is not carried out */
     say(pair[1], "$abc#26");
     assert(rsp_turn(&talk, (const uint8_t *)"OK", 2) == 3 && talk.answered == 2 && journal.end == end);
     free(room);
@@ -504,6 +579,8 @@ int main(void)
     test_lines();
     test_journal();
     test_exchanges();
+    test_lost_rooms();
+    test_other_bus_errors();
     test_recorded_turns();
     test_hex();
     test_parts();

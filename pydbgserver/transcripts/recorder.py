@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import mmap
 import os
 import stat
 from collections.abc import Mapping
@@ -22,46 +21,9 @@ from pydbgserver.rsp.transcript import (
     format_header,
     pack_body,
 )
+from pydbgserver.transcripts.growing import GrowingFile
 
 BODIES_SUFFIX = ".bodies"
-
-ZEROS = bytes(4096)
-"""One page for all of them to be written from: it stays in the processor's cache."""
-
-STEP = 64 * len(ZEROS)
-"""The file grows by so many bytes at a time while it is written; the rest of the last step is cut off at the end."""
-
-
-class _Growing:
-    """A file that is written through a shared mapping: what is written stays, however this process ends, and no system
-    call is needed for it. A write() is 3 to 10 us, a round trip 25. Ended by a signal it has NULs after its text."""
-
-    def __init__(self, descriptor: int, journal: Journal) -> None:
-        self._descriptor = descriptor
-        self._journal = journal
-        self._capacity = 0
-        self._map: mmap.mmap | None = None
-
-    def reserve(self, size: int) -> None:
-        """Have room for `size` more bytes. Raises `OSError` when the disk is full."""
-        end = self._journal.end
-        # Pages that a write has brought, many at a time, cost a quarter of those that faults bring one by one; and a
-        # mapping of blocks that the disk turns out not to have would end the process by SIGBUS.
-        while self._capacity < end + size:
-            self._capacity += os.pwritev(self._descriptor, [ZEROS] * (STEP // len(ZEROS)), self._capacity)
-        larger = mmap.mmap(self._descriptor, self._capacity)
-        self._journal.write_into(larger)
-        if self._map is not None:
-            self._map.close()
-        self._map = larger
-
-    def close(self) -> None:
-        """Cut the file off where its text ends."""
-        self._journal.leave()
-        if self._map is not None:
-            self._map.close()
-        os.ftruncate(self._descriptor, self._journal.end)
-        os.close(self._descriptor)
 
 
 class Recorder:
@@ -75,13 +37,13 @@ class Recorder:
         self._bodies = -1
         self._named: set[bytes] = set()
         self.journal = Journal()
-        self._file: _Growing | None = _Growing(_open_claimed(path), self.journal)
+        self._file: GrowingFile | None = GrowingFile(_open_claimed(path), self.journal.room)
         try:
             # A side file of an earlier session has nothing to do with this one.
             with suppress(FileNotFoundError):
                 os.unlink(path + BODIES_SUFFIX)
             first = format_header(header)
-            self._file.reserve(len(first))
+            self._file.reserve(0, len(first))
             self.journal.add_text(first)
         except OSError:
             self.close()
@@ -122,12 +84,19 @@ class Recorder:
 
     def close(self) -> None:
         """The session is over. Twice is no error."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-            if self._bodies >= 0:
-                os.close(self._bodies)
-                self._bodies = -1
+        why = self._close()
+        if why:
+            logs.problem(f"{self._path}: what was recorded is not all there: {why}")
+
+    def _close(self) -> str:
+        """Why what was recorded is not to be found, "" if it is."""
+        if self._file is None:
+            return ""
+        file, self._file = self._file, None
+        if self._bodies >= 0:
+            os.close(self._bodies)
+            self._bodies = -1
+        return file.close(self.journal.end)
 
     # Lines.
 
@@ -135,7 +104,7 @@ class Recorder:
         if self.journal.add(mark, body, named=named) or self._file is None:
             return
         try:
-            self._file.reserve(4 * len(body) + LINE_OVERHEAD)
+            self._file.reserve(self.journal.end, 4 * len(body) + LINE_OVERHEAD)
         except OSError as error:
             self._end_early(error)
         else:
@@ -143,7 +112,7 @@ class Recorder:
 
     def _end_early(self, error: OSError) -> None:
         logs.problem(f"{self._path}: the recording ends here: {error.strerror}")
-        self.close()
+        self._close()
 
     def _add_uncommon(self, mark: Mark, body: bytes) -> None:
         console = {ord("I"): Mark.INPUT, ord("O"): Mark.OUTPUT}.get(body[0])
@@ -170,8 +139,7 @@ def _open(path: str, mode: int) -> int:
 
 
 def _open_claimed(path: str) -> int:
-    """An empty file that nobody else records into: to cut off a file that is mapped ends its writer by SIGBUS. Raises
-    `OSError`."""
+    """An empty file that nobody else records into. Raises `OSError`."""
     descriptor = _open(path, os.O_RDWR)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import pytest
 from pydbgserver.rsp.transcript import LONGEST_LINE
 from pydbgserver.testing.client import Client, connect
 from pydbgserver.transcripts.files import load
-from pydbgserver.transcripts.recorder import BODIES_SUFFIX, STEP
+from pydbgserver.transcripts.growing import STEP
+from pydbgserver.transcripts.recorder import BODIES_SUFFIX
 from tests.e2e import servers
 from tests.programs import Programs
 
@@ -111,3 +114,51 @@ def test_notifications_are_among_the_lines(recorded: Recorded) -> None:
     told = next(index for index, line in enumerate(lines) if line[0] == "~>")
     assert [("~>", body) for body in client.notifications] == [lines[told]]
     assert lines.index(("<-", b"vCont;t")) < told < lines.index(("<-", b"vStopped"), told - 1)
+
+
+def cut_off(recorded: Recorded) -> None:
+    os.truncate(recorded.path, 0)
+
+
+def remove(recorded: Recorded) -> None:
+    recorded.path.unlink()
+
+
+def leave_no_room(recorded: Recorded) -> None:
+    """The kernel refuses whatever makes the file longer."""
+    size = recorded.path.stat().st_size
+    resource.prlimit(recorded.server.process.pid, resource.RLIMIT_FSIZE, (size, size))
+
+
+@pytest.mark.parametrize(
+    ("happen", "told"),
+    [
+        (cut_off, "the recording ends here: somebody else has cut the file off"),
+        (remove, "what was recorded is not all there: somebody else has removed the file"),
+        (leave_no_room, "the recording ends here: File too large"),
+    ],
+)
+def test_whatever_happens_to_the_file_the_session_goes_on(
+    recorded: Recorded, happen: Callable[[Recorded], None], told: str
+) -> None:
+    client = recorded.client
+    client.request(FEATURES)
+    entry = recorded.read_entry()
+    content = client.request(b"m%x,400" % entry)
+    said = recorded.ask(*reads(entry))
+    happen(recorded)
+    for _ in range(2 * STEP // len(content)):
+        assert client.request(b"m%x,400" % entry) == content
+    assert client.request(b"vCont;s").startswith(b"T05")
+    assert recorded.ask(*reads(entry))[0::2] == said[0::2]
+    if happen is leave_no_room:
+        lines = load(str(recorded.path)).lines
+        expected = [*said, ("<-", b"m%x,400" % entry), ("->", content)]
+        found = [(line.mark.value, line.body) for line in lines]
+        assert any(found[start : start + len(expected)] == expected for start in range(len(found)))
+    client.send(b"k")
+    recorded.server.process.wait(servers.WAIT)
+    while recorded.server.read_available():
+        pass
+    assert f"[problem] {recorded.path}: {told}\n" in recorded.server.output
+    assert recorded.server.output.count("[problem]") == 1

@@ -6,7 +6,16 @@ import subprocess
 from pathlib import Path
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
-SOURCES = ("rsp.c", "rsp_answer.c", "rsp_io.c", "rsp_journal.c", "rsp_turn.c", "registers.c", "tests/test_rsp.c")
+SOURCES = (
+    "rsp.c",
+    "rsp_answer.c",
+    "rsp_io.c",
+    "rsp_journal.c",
+    "rsp_room.c",
+    "rsp_turn.c",
+    "registers.c",
+    "tests/test_rsp.c",
+)
 FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-sanitize-recover=all")
 
 

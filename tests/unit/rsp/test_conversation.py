@@ -156,7 +156,7 @@ def test_a_closed_connection_raises(pair: tuple[Conversation, socket.socket]) ->
 def test_what_a_turn_answers_is_in_the_journal_before_it_is_sent() -> None:
     ours, theirs = socket.socketpair()
     journal, room = Journal(), bytearray(4096)
-    journal.write_into(room)
+    journal.room.enter(room)
     with closing(ours), closing(theirs):
         theirs.settimeout(5)
         talk = Conversation(Wire(ours.fileno()), rle=False, wait_us=1000, most=1000, journal=journal)
@@ -174,7 +174,7 @@ def test_what_a_turn_answers_is_in_the_journal_before_it_is_sent() -> None:
         # No room is left: it is for somebody else, and nothing is written.
         assert (left, journal.end) == (b"qC", written)
         assert len(room) - written < 2 * LINE_OVERHEAD + 4 * 5
-        journal.leave()
+        journal.room.leave()
         theirs.sendall(b"$qC#b4")
         assert talk.turn(b"OK") is None, "without a journal it is answered as ever"
 

@@ -59,7 +59,7 @@ def test_each_byte_is_written_as_the_format_says(body: bytes) -> None:
 @given(st.lists(st.tuples(st.sampled_from([Mark.TO_SERVER, Mark.TO_CLIENT, Mark.OUTPUT]), st.binary()), max_size=8))
 def test_sessions_come_back(said: list[tuple[Mark, bytes]]) -> None:
     journal, room = Journal(), bytearray(1 << 16)
-    journal.write_into(room)
+    journal.room.enter(room)
     assert journal.add_text(HEAD)
     assert all(journal.add(mark.value.encode(), body) for mark, body in said)
     transcript = parse(bytes(room[: journal.end]), "f")

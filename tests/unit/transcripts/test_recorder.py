@@ -14,7 +14,8 @@ import pytest
 from pydbgserver.errors import UsageError
 from pydbgserver.rsp.transcript import LONGEST_LINE, Mark
 from pydbgserver.transcripts.files import load
-from pydbgserver.transcripts.recorder import BODIES_SUFFIX, STEP, Recorder, Recordings
+from pydbgserver.transcripts.growing import STEP
+from pydbgserver.transcripts.recorder import BODIES_SUFFIX, Recorder, Recordings
 
 
 def said(path: Path) -> list[str]:
@@ -89,7 +90,6 @@ def test_a_killed_recorder_leaves_all_that_was_said(count: int, tmp_path: Path) 
 
 
 def test_a_file_that_is_being_recorded_into_is_left_alone(tmp_path: Path) -> None:
-    """To cut it off would end the process that writes it by SIGBUS."""
     path = tmp_path / "a.rsp"
     recorder = Recorder(str(path), {})
     recorder.sent(b"one")
@@ -122,6 +122,50 @@ def test_a_full_disk_ends_the_recording_and_not_the_session(
     lines = load(str(path)).lines
     assert 0 < len(lines) <= STEP // LONGEST_LINE
     assert all(line.body == body for line in lines)
+
+
+@pytest.mark.parametrize("kept", [0, 100, 4096, STEP, STEP + 4096])
+def test_a_file_that_somebody_cuts_off_ends_the_recording_and_not_the_session(
+    kept: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.rsp"
+    recorder = Recorder(str(path), {})
+    bodies = [b"%d " % number + b"\xff" * LONGEST_LINE for number in range(STEP // LONGEST_LINE)]
+    for body in bodies:
+        recorder.received(body[:LONGEST_LINE])
+    before = path.read_bytes()[:kept]
+    os.truncate(path, kept)
+    for body in bodies * 2:
+        recorder.received(body[:LONGEST_LINE])
+    recorder.sent(b"\xff" * LONGEST_LINE * 2)
+    assert capfd.readouterr().err == f"[problem] {path}: the recording ends here: somebody else has cut the file off\n"
+    recorder.close()
+    assert (path.read_bytes(), capfd.readouterr().err) == (before, "")
+
+
+def test_a_file_that_somebody_else_has_written_over_is_left_to_them(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.rsp"
+    recorder = Recorder(str(path), {})
+    path.write_bytes(b"something else\n")
+    recorder.received(b"qC")
+    recorder.close()
+    assert path.read_bytes() == b"something else\n"
+    assert "what was recorded is not all there: somebody else has cut the file off" in capfd.readouterr().err
+
+
+def test_a_file_that_somebody_removes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.rsp"
+    recorder = Recorder(str(path), {})
+    path.unlink()
+    for _ in range(STEP // LONGEST_LINE):
+        recorder.received(b"\xff" * LONGEST_LINE)
+    assert capfd.readouterr().err == ""
+    recorder.close()
+    why = "somebody else has removed the file"
+    assert capfd.readouterr().err == f"[problem] {path}: what was recorded is not all there: {why}\n"
+    assert not path.exists()
 
 
 def test_each_session_has_its_file(tmp_path: Path) -> None:
