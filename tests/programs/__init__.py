@@ -3,8 +3,8 @@
 Each program says "ready" on its stdout when it is where its first comment says, and then waits in the
 kernel (or spins, where that is its behaviour); nothing in them sleeps or polls for time.
 
-A name that ends in "-32" is the same program built for i386. PYDBGSERVER_TEST_CFLAGS=-m32 builds all of
-them so.
+A name that ends in "-32" is the same program built for i386, one in "-static" without shared libraries.
+PYDBGSERVER_TEST_CFLAGS=-m32 builds all others for i386.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ FLAGS = ("-g", "-O0", "-Wall", "-Wextra", "-Werror", "-pthread")
 BARE = ("-g", "-nostdlib", "-static", "-no-pie", "-Wl,-Ttext=0x401000,-Tdata=0x402000,--build-id=none")
 SHARED_LIBRARIES = frozenset({"library"})
 NARROW = "-32"
+STATIC = "-static"
+VARIANTS = {NARROW: ["-m32"], STATIC: ["-static"]}
 
 
 class Programs:
@@ -51,8 +53,8 @@ class Programs:
         shared = name in SHARED_LIBRARIES
         output = self.directory / (f"{name}.so" if shared else name)
         flags = (*FLAGS, "-shared", "-fPIC") if shared else flags_of(source)
-        narrow = ["-m32"] if name.endswith(NARROW) else os.environ.get("PYDBGSERVER_TEST_CFLAGS", "").split()
-        command = [COMPILER[source.suffix], *flags, *narrow, "-o", str(output), str(source)]
+        variant = VARIANTS.get(name.removeprefix(source.stem)) or os.environ.get("PYDBGSERVER_TEST_CFLAGS", "").split()
+        command = [COMPILER[source.suffix], *flags, *variant, "-o", str(output), str(source)]
         result = subprocess.run(command, capture_output=True, text=True, timeout=60)
         if result.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}\n{result.stderr}")
@@ -67,7 +69,7 @@ def flags_of(source: Path) -> tuple[str, ...]:
 def source_of(name: str) -> Path:
     """The source file of the program `name`; KeyError when there is none."""
     for suffix in COMPILER:
-        source = SOURCES / f"{name.removesuffix(NARROW)}{suffix}"
+        source = SOURCES / f"{name.removesuffix(NARROW).removesuffix(STATIC)}{suffix}"
         if source.exists():
             return source
     raise KeyError(name)
