@@ -53,6 +53,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     ),
     "base": ("gdb.base/*.exp",),
     "several programs": ("gdb.multi/*.exp",),
+    "threads": ("gdb.threads/*.exp",),
     "python": tuple(f"gdb.python/py-{name}*.exp" for name in ("inferior", "infthread", "thread", "events", "finish")),
 }
 """Which files below gdb/testsuite a part has; "base" is the whole folder and takes half an hour."""
