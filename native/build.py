@@ -22,7 +22,7 @@ from cffi import FFI
 NATIVE = Path(__file__).resolve().parent
 ROOT = NATIVE.parent
 
-COMMON = ("registers", "rsp", "agent_expr")  # in the order of their declarations
+COMMON = ("registers", "rsp", "agent_expr", "traps")  # in the order of their declarations
 SYSTEMS = {"linux": ("linux",), "darwin": ("mach",)}
 
 
@@ -63,7 +63,7 @@ def make_builder(system: str = sys.platform) -> FFI:
 
 
 def mach_sources() -> list[Path]:
-    return sorted(NATIVE.glob("mach_*.c"))
+    return [*sorted(NATIVE.glob("mach_*.c")), NATIVE / "traps.c"]
 
 
 def make_simulation_builder() -> FFI:

@@ -115,7 +115,7 @@ static int last_signal(const struct thread *thread) {
 
 /* A child in its parent's memory would die of the parent's traps: it is followed unseen until it has its own. */
 static bool must_follow(const struct process *process) {
-    return process->shares_memory && process->trap_count;
+    return process->shares_memory && process->traps.count;
 }
 
 static void follow_unseen(struct process *process) {

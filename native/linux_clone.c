@@ -156,7 +156,7 @@ static bool finish_exec(struct thread *thread) {
 }
 
 static void forget_program(struct process *process) {
-    process->trap_count = 0;
+    process->traps.count = 0;
     drop_points(process);
     process->shares_memory = false;
     memset(&process->debug, 0, sizeof process->debug);

@@ -49,7 +49,7 @@ void free_process(struct process *process) {
     *link = process->next;
     forget_memory(process);
     drop_points(process);
-    free(process->traps);
+    free(process->traps.items);
     free(process);
 }
 

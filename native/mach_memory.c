@@ -49,8 +49,8 @@ int64_t mach_read_memory(int pid, uint64_t address, uint8_t *buffer, uint64_t si
     if (!process)
         return -ESRCH;
     int64_t done = read_raw(process, address, buffer, size);
-    if (done > 0)
-        hide_traps(process, address, buffer, (uint64_t)done);
+    if (done > 0 && process->traps.count)
+        hide_traps(&process->traps, address, buffer, (uint64_t)done);
     return done;
 }
 

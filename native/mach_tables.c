@@ -55,7 +55,7 @@ void free_process(struct process *process) {
     drop_threads(process);
     close_exception_port(process);
     release_port(process->task);
-    free(process->traps);
+    free(process->traps.items);
     free(process);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include "linux.h"
+#include "traps.h"
 
 /* linux/ptrace.h; not in every libc's sys/ptrace.h */
 #ifndef PTRACE_EVENT_STOP
@@ -114,20 +115,7 @@ enum way {
     WAY_JUMP  /* the instruction is a jump, which the tracer carries out */
 };
 
-#define PATCH_MAX 32
 #define NOT_A_TRAP 0xff /* as pc_adjust: a slot */
-
-/* A trap, or a slot with the moved instruction of one: bytes that nobody else is to see. */
-struct trap {
-    uint64_t address;
-    uint8_t size, pc_adjust;
-    bool planted; /* false: the page went away while the trap was out */
-    uint8_t way;  /* enum way */
-    uint8_t moved_length;
-    uint64_t slot;       /* WAY_SLOT: where the instruction is */
-    uint64_t moved_from; /* of a slot: the trap's address */
-    uint8_t code[PATCH_MAX], original[PATCH_MAX];
-};
 
 /* The program (linux_points.c) of a breakpoint. */
 struct point {
@@ -162,8 +150,7 @@ struct process {
     bool swallow_continue; /* that SIGCONT is on its way */
     int exit_status; /* as waitpid gives it */
     int memory_fd;   /* /proc/TID/mem, -1: not open */
-    struct trap *traps; /* ascending by address */
-    int trap_count, trap_capacity;
+    struct trap_list traps;
     struct point *points;
     int point_count;
     const linux_register *registers; /* as expressions number them */
@@ -305,13 +292,15 @@ bool find_padding(pid_t pid, uint64_t address, uint64_t *start, uint64_t *end);
 
 /* linux_memory.c */
 int64_t read_memory_raw(struct process *process, uint64_t address, uint8_t *buffer, uint64_t size);
+bool write_code(struct process *process, uint64_t address, const uint8_t *bytes, int size);
+void forget_memory(struct process *process);
+
+/* linux_traps.c */
 bool add_slot(struct process *process, const struct trap *slot);
 void remove_slot(struct process *process, uint64_t address);
 struct trap *find_trap(struct process *process, uint64_t address);
 struct trap *find_shared_trap(struct process *process, uint64_t address);
 void lift_traps(struct process *process);
-bool write_code(struct process *process, uint64_t address, const uint8_t *bytes, int size);
-void forget_memory(struct process *process);
 bool copy_traps(struct process *child, const struct process *parent);
 
 /* linux_deferred.c: signals that come while a thread steps over a trap */

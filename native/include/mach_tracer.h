@@ -13,6 +13,7 @@
 
 #include "mach.h"
 #include "mach_message.h"
+#include "traps.h"
 
 /* Darwin's numbers (sys/signal.h), which are not those of the system the simulation runs on. */
 enum { DARWIN_SIGILL = 4, DARWIN_SIGTRAP = 5, DARWIN_SIGFPE = 8, DARWIN_SIGKILL = 9, DARWIN_SIGBUS = 10,
@@ -46,13 +47,6 @@ struct thread {
     struct exception message;
     int deliver;            /* the signal that goes with the reply */
     struct event event;
-};
-
-struct trap {
-    uint64_t address;
-    uint8_t size, pc_adjust;
-    bool planted;
-    uint8_t code[8], original[8];
 };
 
 struct slot {
@@ -93,8 +87,7 @@ struct process {
     uint64_t pass_once;           /* bit N-1: signal N sent on the client's order is delivered without a stop */
     bool settling;                /* its first stop, or the one before it is detached, is awaited */
     int execs_awaited;            /* of a launch through a shell or a wrapper */
-    struct trap *traps;
-    int trap_count, trap_capacity;
+    struct trap_list traps;
     struct hardware hardware;
 };
 
@@ -142,7 +135,6 @@ int find_region(task_t task, uint64_t address, bool counted, mach_region *region
 
 /* mach_traps.c */
 struct trap *find_trap(struct process *process, uint64_t address);
-void hide_traps(const struct process *process, uint64_t address, uint8_t *buffer, uint64_t size);
 int lift_trap(struct process *process, const struct trap *trap);
 void plant_trap(struct process *process, struct trap *trap);
 void lift_traps(struct process *process);

@@ -337,7 +337,7 @@ TEST(exec_forgets_slots) {
     set_pc(PID, CHILD);
     RESUME_ALL();
     expect_nothing();
-    CHECK_EQ(find_process(PID)->trap_count, 0);
+    CHECK_EQ(find_process(PID)->traps.count, 0);
     CHECK_EQ(code_at(PID, ROOM), OP_SPIN);
 }
 

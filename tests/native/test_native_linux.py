@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
-PATTERNS = ("linux_*.c", "agent_expr*.c", "rsp_answer.c", "registers.c", "tests/test_linux*.c", "tests/scripted_*.c")
+PATTERNS = (
+    "linux_*.c",
+    "agent_expr*.c",
+    "rsp_answer.c",
+    "registers.c",
+    "traps.c",
+    "tests/test_linux*.c",
+    "tests/scripted_*.c",
+)
 SOURCES = sorted(path for pattern in PATTERNS for path in NATIVE.glob(pattern))
 FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-fno-sanitize-recover=all")
 WRAPPED = ("access", "open", "opendir", "readdir", "closedir")
