@@ -86,6 +86,35 @@ void expect_only(pid_t tid, int kind, int signal) {
     expect_stop(1, tid, kind, signal);
 }
 
+void attach_with_room(int threads, const char *code, int slots) {
+    padding_start = ROOM;
+    padding_end = ROOM + (uint64_t)slots * PATCH_MAX;
+    attach_to(threads, code);
+}
+
+void hit_trap(void) {
+    plant(PID, TRAP_PLACE);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
+    CHECK_EQ(stops[0].pc, TRAP_PLACE);
+}
+
+void run_on(void) {
+    RESUME_ALL();
+    expect_nothing();
+}
+
+void interrupt(void) {
+    linux_interrupt(PID);
+    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+}
+
+void set_pc(pid_t tid, uint64_t pc) {
+    struct user_regs_struct registers = task(tid)->registers;
+    registers.rip = pc;
+    CHECK(linux_write_regset(tid, 1, (uint8_t *)&registers, sizeof registers) > 0);
+}
+
 void configure(void (*change)(linux_options *options)) {
     linux_options options = {.program_signals = ~0ull};
     change(&options);

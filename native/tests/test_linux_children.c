@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define TRAP_PLACE (CHILD + 2)
+#define CHILD_TRAP (CHILD + 2)
 
 static void report_both(linux_options *options) {
     options->report_forks = options->report_vforks = 1;
@@ -16,16 +16,15 @@ static void quiet(linux_options *options) {
 
 static void fork_and_go(bool child_first) {
     attach_to(2, "S");
-    plant(PID, TRAP_PLACE);
+    plant(PID, CHILD_TRAP);
     PUT(PID, CHILD - 0x20, FORK "S");
     task(PID)->registers.rip = CHILD - 0x20;
     youngest_first = child_first;
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(!task(PID + 1000)->traced);
     CHECK_EQ(task(PID + 1000)->state, TASK_RUNS);
-    CHECK_EQ(code_at(PID + 1000, TRAP_PLACE), OP_SPIN);
-    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(code_at(PID + 1000, CHILD_TRAP), OP_SPIN);
+    CHECK_EQ(code_at(PID, CHILD_TRAP), OP_TRAP);
     CHECK_EQ(linux_running(), 2);
     CHECK(!find_process(PID + 1000));
 }
@@ -49,8 +48,7 @@ TEST(fork_is_reported_with_the_child_held) {
     linux_action action = {PID + 1000, -1, LINUX_CONTINUE, 0, 0, 0};
     CHECK_EQ(linux_resume(&action, 1), 1);
     expect_only(PID + 1000, LINUX_STOP_EXITED, 0);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }
 
 static void kill_young(bool quiet_death, bool reported) {
@@ -95,7 +93,7 @@ static void vfork_then(const char *child_code) {
     configure(quiet);
     attach_to(2, "S");
     put_code(PID, CHILD, child_code, (int)strlen(child_code));
-    plant(PID, TRAP_PLACE);
+    plant(PID, CHILD_TRAP);
     PUT(PID, CHILD - 0x20, VFORK "S");
     task(PID)->registers.rip = CHILD - 0x20;
     RESUME_ALL();
@@ -103,7 +101,7 @@ static void vfork_then(const char *child_code) {
 
 static void after_vfork(void) {
     CHECK_EQ(traps_taken, 1);
-    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(code_at(PID, CHILD_TRAP), OP_TRAP);
     CHECK_EQ(linux_running(), 2);
     CHECK_EQ(task(PID)->state, TASK_RUNS);
     CHECK(!find_process(PID + 1000));
@@ -114,7 +112,7 @@ TEST(vfork_child_is_followed_unseen_to_its_exec) {
     expect_nothing();
     after_vfork();
     CHECK(!task(PID + 1000)->traced);
-    CHECK_EQ(code_at(PID + 1000, TRAP_PLACE), OP_SPIN);
+    CHECK_EQ(code_at(PID + 1000, CHILD_TRAP), OP_SPIN);
 }
 
 TEST(vfork_child_is_followed_unseen_to_its_exit) {
@@ -142,8 +140,7 @@ TEST(interrupt_during_a_vfork) {
     task(PID + 1000)->slow = false;
     expect_only(PID, LINUX_STOP_INTERRUPT, 0);
     CHECK(!find_process(PID + 1000));
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 2);
 }
 
@@ -155,7 +152,7 @@ TEST(detach_during_a_vfork) {
     task(PID + 1000)->slow = false;
     CHECK_EQ(linux_detach(PID, 0), 0);
     CHECK(!task(PID)->traced && !task(PID + 1)->traced);
-    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_SYSCALL);
+    CHECK_EQ(code_at(PID, CHILD_TRAP), OP_SYSCALL);
     expect_nothing();
     expect_empty();
 }
@@ -179,7 +176,7 @@ TEST(vfork_child_killed_while_its_trap_is_out) {
     before_ptrace = kill_on_step;
     expect_nothing();
     CHECK(!find_task(PID + 1000));
-    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(code_at(PID, CHILD_TRAP), OP_TRAP);
     CHECK_EQ(linux_running(), 2);
 }
 
@@ -189,7 +186,7 @@ TEST(vfork_child_killed_quietly_while_its_trap_is_out) {
     before_ptrace = kill_on_step;
     expect_nothing();
     CHECK(!find_task(PID + 1000));
-    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(code_at(PID, CHILD_TRAP), OP_TRAP);
 }
 
 TEST(vfork_is_reported_and_its_end) {
@@ -206,23 +203,22 @@ TEST(vfork_is_reported_and_its_end) {
         count = wait_stop();
     }
     expect_stop(count, PID, LINUX_STOP_VFORK_DONE, SIGTRAP);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }
 
 TEST(reported_vfork_child_let_go_keeps_the_parents_traps) {
     configure(report_both);
     attach_to(1, VFORK "S");
     PUT(PID, CHILD, NOP NOP EXEC);
-    plant(PID, TRAP_PLACE);
+    plant(PID, CHILD_TRAP);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_VFORK, SIGTRAP);
     CHECK_EQ(linux_detach(PID + 1000, 0), 0);
-    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(code_at(PID, CHILD_TRAP), OP_TRAP);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_VFORK_DONE, SIGTRAP);
     CHECK(!task(PID + 1000)->traced);
-    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(code_at(PID, CHILD_TRAP), OP_TRAP);
 }
 
 /* clone(CLONE_VM): a process of its own in the same memory. */
@@ -231,14 +227,11 @@ TEST(sharing_child_meets_a_trap_planted_later) {
     PUT(PID, CHILD, "J");
     PUT(PID, CHILD - 0x20, SHARE "S");
     task(PID)->registers.rip = CHILD - 0x20;
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(task(PID + 1000)->traced);
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    interrupt();
     plant(PID, START + 1);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(traps_taken >= 1);
     CHECK_EQ(delivered(PID + 1000, SIGTRAP), 0);
     CHECK_EQ(code_at(PID, START + 1), OP_TRAP);
@@ -246,13 +239,10 @@ TEST(sharing_child_meets_a_trap_planted_later) {
 
 TEST(sharing_child_does_not_hinder_a_stop) {
     attach_to(1, SHARE "S");
-    RESUME_ALL();
-    expect_nothing();
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    run_on();
+    interrupt();
     CHECK_EQ(task(PID + 1000)->state, TASK_STOPS);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 2);
 }
 
@@ -261,24 +251,23 @@ TEST(parents_trap_comes_back_after_it_was_taken_out_of_the_vfork_child) {
     configure(report_both);
     attach_to(1, VFORK "S");
     PUT(PID, CHILD, NOP NOP EXEC);
-    plant(PID, TRAP_PLACE);
+    plant(PID, CHILD_TRAP);
     const uint8_t below = OP_SYSCALL;
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_VFORK, SIGTRAP);
-    CHECK_EQ(linux_remove_trap(PID + 1000, TRAP_PLACE), 1);
-    CHECK_EQ(code_at(PID, TRAP_PLACE), below);
-    plant(PID, TRAP_PLACE);
-    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+    CHECK_EQ(linux_remove_trap(PID + 1000, CHILD_TRAP), 1);
+    CHECK_EQ(code_at(PID, CHILD_TRAP), below);
+    plant(PID, CHILD_TRAP);
+    CHECK_EQ(code_at(PID, CHILD_TRAP), OP_TRAP);
     uint8_t seen;
-    CHECK_EQ(linux_read_memory(PID, TRAP_PLACE, &seen, 1), 1);
+    CHECK_EQ(linux_read_memory(PID, CHILD_TRAP, &seen, 1), 1);
     CHECK_EQ(seen, below);
 }
 
 TEST(sharing_child_is_never_reported) {
     configure(report_both);
     attach_to(1, SHARE "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(task(PID + 1000)->traced);
     CHECK(find_process(PID + 1000)->silent);
 }
@@ -297,6 +286,5 @@ TEST(return_from_a_caught_exec_comes_after_the_exec) {
     expect_only(PID, LINUX_STOP_EXEC, SIGTRAP);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_SYSCALL_RETURN, SIGTRAP);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }

@@ -26,8 +26,7 @@ static bool runs(pid_t tid) {
 
 TEST(one_thread_stops_and_the_others_run_on) {
     ATTACH(3, "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     send_signal(PID + 1, SIGUSR1, 0);
     expect_event(PID + 1, LINUX_STOP_SIGNAL, SIGUSR1);
     CHECK(runs(PID) && !runs(PID + 1) && runs(PID + 2));
@@ -39,12 +38,10 @@ TEST(a_resume_means_no_thread_whose_stop_is_not_acknowledged) {
     RESUME_ALL();
     send_signal(PID + 1, SIGUSR1, 0);
     expect_event(PID + 1, LINUX_STOP_SIGNAL, SIGUSR1);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(!runs(PID + 1));
     CHECK_EQ(linux_acknowledge(PID + 1), 0);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(runs(PID + 1));
     CHECK_EQ(linux_acknowledge(PID + 7), -ESRCH);
 }
@@ -87,8 +84,7 @@ TEST(a_stop_that_a_passed_signal_swallows_is_made_all_the_same) {
     expect_event(PID + 1, LINUX_STOP_HALTED, 0);
     CHECK(runs(PID) && !runs(PID + 1));
     CHECK_EQ(linux_acknowledge(PID + 1), 0);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(delivered(PID + 1, SIGUSR1), 1);
 }
 
@@ -101,8 +97,7 @@ TEST(a_thread_that_has_an_event_needs_no_stop) {
     resume(PID, LINUX_STOP, 0);
     expect_event(PID, LINUX_STOP_SIGNAL, SIGUSR1);
     CHECK_EQ(linux_acknowledge(PID), 0);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }
 
 TEST(a_trap_is_stepped_over_with_the_others_held_and_let_go) {
@@ -144,8 +139,7 @@ TEST(a_trap_of_the_program_itself_is_a_signal) {
 
 TEST(debug_registers_reach_threads_that_run) {
     ATTACH(2, "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     const uint64_t addresses[4] = {START, 0, 0, 0};
     CHECK_EQ(linux_set_debug_registers(PID, addresses, 1), 0);
     expect_nothing();
@@ -157,8 +151,7 @@ TEST(debug_registers_reach_threads_that_run) {
 TEST(a_clone_child_runs_and_can_be_stopped) {
     ATTACH(1, CLONE "S");
     PUT(PID, CHILD, "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(runs(PID) && runs(PID + 1000));
     resume(PID + 1000, LINUX_STOP, 0);
     expect_event(PID + 1000, LINUX_STOP_HALTED, 0);
@@ -177,13 +170,11 @@ TEST(a_fork_child_waits_until_the_fork_is_acknowledged_and_it_is_resumed) {
     RESUME_ALL();
     expect_event(PID, LINUX_STOP_FORK, SIGTRAP);
     pid_t child = (pid_t)stops[0].value;
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(task(child)->state, TASK_STOPS);
     CHECK_EQ(linux_acknowledge(PID), 0);
     CHECK_EQ(linux_acknowledge(child), 0);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(runs(child) && runs(PID));
 }
 
@@ -194,8 +185,7 @@ static void report_threads(linux_options *options) {
 TEST(an_announced_exit_needs_no_resume) {
     configure(report_threads);
     ATTACH(2, "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     PUT(PID, START + 0x20, EXIT);
     task(PID + 1)->registers.rip = START + 0x20;
     expect_event(PID + 1, LINUX_STOP_THREAD_EXIT, 0);
@@ -211,8 +201,7 @@ TEST(the_last_running_thread_ends_unseen) {
     resume(PID + 1, LINUX_CONTINUE, 0);
     expect_event(PID, LINUX_STOP_NONE_RESUMED, 0);
     expect_nothing();
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(runs(PID));
 }
 
@@ -251,8 +240,7 @@ TEST(another_process_is_killed_and_detached_while_one_runs) {
     make_process(PID + 200, 2);
     CHECK_EQ(linux_attach(PID + 100), 2);
     CHECK_EQ(linux_attach(PID + 200), 2);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_kill(PID + 100), 0);
     CHECK_EQ(linux_detach(PID + 200, 0), 0);
     expect_nothing();
@@ -286,8 +274,7 @@ TEST(back_to_all_stop_everything_stops) {
     collect_any();
     linux_set_scope(LINUX_SCOPE_ALL);
     expect_only(PID + 2, LINUX_STOP_SIGNAL, SIGUSR2);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(runs(PID) && runs(PID + 1) && runs(PID + 2));
 }
 
@@ -297,21 +284,18 @@ TEST(a_process_stops_whole_and_another_runs_on) {
     attach_in(LINUX_SCOPE_PROCESS, 3, "S");
     make_process(PID + 100, 2);
     CHECK_EQ(linux_attach(PID + 100), 2);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     send_signal(PID + 1, SIGUSR1, 0);
     expect_event(PID + 1, LINUX_STOP_SIGNAL, SIGUSR1);
     CHECK(!runs(PID) && !runs(PID + 1) && !runs(PID + 2));
     CHECK(runs(PID + 100) && runs(PID + 101));
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(runs(PID) && runs(PID + 1) && runs(PID + 2));
 }
 
 TEST(a_process_is_interrupted_once) {
     attach_in(LINUX_SCOPE_PROCESS, 3, "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_interrupt(PID), 1);
     resume(-1, LINUX_STOP, 0);
     expect_event(PID, LINUX_STOP_INTERRUPT, 0);
@@ -322,8 +306,7 @@ TEST(a_process_is_interrupted_once) {
 
 TEST(a_process_that_stopped_for_nothing_runs_on) {
     attach_in(LINUX_SCOPE_PROCESS, 3, "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     send_signal(PID + 1, SIGUSR1, 0);
     collect_any();
     collect_any();

@@ -6,8 +6,7 @@
 static void run_to_the_trap(int threads) {
     attach_to(threads, "S");
     plant(PID, PLACE);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }
 
 static void hit(pid_t tid) {
@@ -23,8 +22,7 @@ TEST(breakpoint_hit_behind_an_interrupt_is_reported) {
     expect_only(PID + 1, LINUX_STOP_BREAKPOINT, SIGTRAP);
     CHECK_EQ(task(PID + 1)->registers.rip, PLACE);
     linux_remove_trap(PID, PLACE);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 2);
 }
 
@@ -72,8 +70,7 @@ TEST(step_held_up_by_a_system_call_leaves_nothing_behind) {
     resume(PID, LINUX_STEP, 0);
     expect_nothing();
     CHECK_EQ(task(PID)->state, TASK_BLOCKS);
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    interrupt();
     CHECK_EQ(task(PID)->pending_count, 0);
     CHECK_EQ(task(PID)->registers.rip, START);
     linux_detach(PID, 0);

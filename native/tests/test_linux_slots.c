@@ -4,34 +4,16 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define ROOM 0x1800
-#define TRAP_PLACE (START + 1)
-#define WALK NOP NOP NOP NOP "S"
 
-static void attach_with_room(int threads, const char *code, int slots) {
-    padding_start = ROOM;
-    padding_end = ROOM + (uint64_t)slots * PATCH_MAX;
-    attach_to(threads, code);
-}
-
-static void hit(void) {
-    plant(PID, TRAP_PLACE);
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
-    CHECK_EQ(stops[0].pc, TRAP_PLACE);
-}
-
-static void set_pc(pid_t tid, uint64_t pc) {
-    struct user_regs_struct registers = task(tid)->registers;
-    registers.rip = pc;
-    CHECK(linux_write_regset(tid, 1, (uint8_t *)&registers, sizeof registers) > 0);
+/* Onwards from the trap, past it, until somebody asks. */
+static void hit_and_run_on(void) {
+    hit_trap();
+    run_on();
 }
 
 TEST(slot_instead_of_a_step) {
     attach_with_room(1, WALK, 2);
-    hit();
-    RESUME_ALL();
-    expect_nothing();
+    hit_and_run_on();
     CHECK_EQ(task(PID)->registers.rip, START + 4);
     CHECK_EQ(requests[PTRACE_SINGLESTEP], 0);
     CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
@@ -41,9 +23,7 @@ TEST(slot_instead_of_a_step) {
 
 TEST(slot_is_hidden_and_taken_out) {
     attach_with_room(1, WALK, 1);
-    hit();
-    RESUME_ALL();
-    expect_nothing();
+    hit_and_run_on();
     uint8_t seen[PATCH_MAX];
     CHECK_EQ(linux_read_memory(PID, ROOM, seen, sizeof seen), sizeof seen);
     CHECK_EQ(seen[0], OP_SPIN);
@@ -55,7 +35,7 @@ TEST(slot_is_hidden_and_taken_out) {
 
 TEST(step_in_a_slot) {
     attach_with_room(1, WALK, 1);
-    hit();
+    hit_trap();
     resume(PID, LINUX_STEP, 0);
     expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
     CHECK_EQ(stops[0].pc, TRAP_PLACE + 1);
@@ -64,7 +44,7 @@ TEST(step_in_a_slot) {
 
 TEST(range_step_through_a_slot) {
     attach_with_room(1, WALK, 1);
-    hit();
+    hit_trap();
     linux_action action = {-1, PID, LINUX_RANGE_STEP, 0, START, START + 3};
     linux_resume(&action, 1);
     expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
@@ -74,16 +54,12 @@ TEST(range_step_through_a_slot) {
 /* The instruction below the trap never ends: whoever stops in the slot is seen at the trap. */
 TEST(stopped_in_a_slot) {
     attach_with_room(1, NOP "S", 1);
-    hit();
-    RESUME_ALL();
-    expect_nothing();
+    hit_and_run_on();
     CHECK_EQ(task(PID)->registers.rip, ROOM);
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    interrupt();
     CHECK_EQ(stops[0].pc, TRAP_PLACE);
     CHECK_EQ(task(PID)->registers.rip, TRAP_PLACE);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(traps_taken, 1);
     CHECK_EQ(linux_detach(PID, 0), 0);
     CHECK_EQ(task(PID)->registers.rip, TRAP_PLACE);
@@ -93,13 +69,12 @@ TEST(stopped_in_a_slot) {
 /* One quantum of the scripted kernel is longer than a slot: the thread stops between its two instructions. */
 TEST(stopped_before_the_jump_back) {
     attach_with_room(1, WALK, 1);
-    hit();
+    hit_trap();
     RESUME_ALL();
     task(PID)->registers.rip = ROOM + 1;
     task(PID)->trap_pending = true;
     task(PID)->slow = false;
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    interrupt();
     CHECK_EQ(stops[0].pc, TRAP_PLACE + 1);
     CHECK_EQ(traps_taken, 1);
 }
@@ -113,10 +88,9 @@ TEST(passed_signal_at_the_beginning_of_a_slot) {
     configure(pass_both);
     attach_with_room(2, WALK, 1);
     task(PID + 1)->registers.rip = START + 2;
-    hit();
+    hit_trap();
     send_signal(PID, SIGUSR1, 77);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(delivered(PID, SIGUSR1), 1);
     CHECK_EQ(deliveries[0].value, 77);
     CHECK_EQ(traps_taken, 1);
@@ -125,19 +99,18 @@ TEST(passed_signal_at_the_beginning_of_a_slot) {
 
 TEST(reported_signal_at_the_beginning_of_a_slot) {
     attach_with_room(1, WALK, 1);
-    hit();
+    hit_trap();
     send_signal(PID, SIGUSR2, 0);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_SIGNAL, SIGUSR2);
     CHECK_EQ(stops[0].pc, TRAP_PLACE);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(traps_taken, 1);
 }
 
 static void fault_in_slot(void) {
     attach_with_room(1, NOP "GGS", 1);
-    hit();
+    hit_trap();
     RESUME_ALL();
 }
 
@@ -151,7 +124,7 @@ TEST(fault_in_a_slot_is_reported_at_the_trap) {
 TEST(passed_fault_at_a_trap_goes_to_the_handler) {
     configure(pass_both);
     attach_with_room(1, NOP "GGS", 1);
-    hit();
+    hit_trap();
     RESUME_ALL();
     for (int i = 0; i < 20 && !delivered(PID, SIGSEGV); i++)
         if (linux_wait(stops, MAX_STOPS, 0, 0)) /* the trap is hit once more when the handler returns */
@@ -162,7 +135,7 @@ TEST(passed_fault_at_a_trap_goes_to_the_handler) {
 TEST(passed_fault_of_a_stepped_instruction) {
     configure(pass_both);
     attach_with_room(1, NOP "GGS", 0);
-    hit();
+    hit_trap();
     RESUME_ALL();
     for (int i = 0; i < 20 && !delivered(PID, SIGSEGV); i++)
         if (linux_wait(stops, MAX_STOPS, 0, 0))
@@ -194,57 +167,44 @@ TEST(eight_threads_in_slots_of_one_trap) {
 TEST(no_room_for_a_second_slot) {
     attach_with_room(1, WALK, 1);
     plant(PID, TRAP_PLACE + 1);
-    hit();
+    hit_trap();
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
     CHECK_EQ(stops[0].pc, TRAP_PLACE + 1);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(requests[PTRACE_SINGLESTEP], 1);
     CHECK_EQ(task(PID)->registers.rip, START + 4);
 }
 
 TEST(slot_of_a_removed_trap_is_used_again) {
     attach_with_room(1, WALK, 1);
-    hit();
-    RESUME_ALL();
-    expect_nothing();
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    hit_and_run_on();
+    interrupt();
     CHECK_EQ(linux_remove_trap(PID, TRAP_PLACE), 1);
     set_pc(PID, START);
     plant(PID, TRAP_PLACE + 1);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(requests[PTRACE_SINGLESTEP], 0);
     CHECK_EQ(task(PID)->registers.rip, START + 4);
 }
 
 TEST(slot_that_somebody_wrote_over_is_made_anew) {
     attach_with_room(1, WALK, 1);
-    hit();
-    RESUME_ALL();
-    expect_nothing();
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    hit_and_run_on();
+    interrupt();
     CHECK_EQ(linux_remove_trap(PID, TRAP_PLACE), 1);
     PUT(PID, ROOM, "GGGG");
     set_pc(PID, START);
-    hit();
-    RESUME_ALL();
-    expect_nothing();
+    hit_and_run_on();
     CHECK_EQ(task(PID)->registers.rip, START + 4);
 }
 
 TEST(instruction_changed_by_the_client) {
     attach_with_room(1, WALK, 1);
-    hit();
-    RESUME_ALL();
-    expect_nothing();
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    hit_and_run_on();
+    interrupt();
     set_pc(PID, START);
     CHECK_EQ(linux_write_memory(PID, TRAP_PLACE, (const uint8_t *)"G", 1), 1);
     RESUME_ALL();
@@ -257,9 +217,7 @@ TEST(instruction_changed_by_the_client) {
 TEST(jump_below_a_trap) {
     attach_with_room(1, NOP "\xe9\x03\0\0\0GGG" NOP "S", 1);
     put_code(PID, START, NOP "\xe9\x03\0\0\0GGG" NOP "S", 11);
-    hit();
-    RESUME_ALL();
-    expect_nothing();
+    hit_and_run_on();
     CHECK_EQ(task(PID)->registers.rip, START + 10);
     CHECK_EQ(requests[PTRACE_SINGLESTEP], 0);
     CHECK_EQ(code_at(PID, ROOM), OP_SPIN);
@@ -268,7 +226,7 @@ TEST(jump_below_a_trap) {
 TEST(step_over_a_jump_below_a_trap) {
     attach_with_room(1, NOP, 1);
     put_code(PID, START, NOP "\xe9\x03\0\0\0GGG" NOP "S", 11);
-    hit();
+    hit_trap();
     resume(PID, LINUX_STEP, 0);
     expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
     CHECK_EQ(stops[0].pc, START + 9);
@@ -303,22 +261,17 @@ TEST(range_step_on_a_jump_to_itself) {
     linux_action action = {-1, PID, LINUX_RANGE_STEP, 0, START, START + 6};
     linux_resume(&action, 1);
     expect_nothing();
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    interrupt();
     CHECK_EQ(stops[0].pc, START + 1);
 }
 
 TEST(fork_with_a_slot) {
     attach_with_room(1, WALK, 1);
     PUT(PID, CHILD, FORK "S");
-    hit();
-    RESUME_ALL();
-    expect_nothing();
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    hit_and_run_on();
+    interrupt();
     set_pc(PID, CHILD);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(!task(PID + 1000)->traced);
     CHECK_EQ(code_at(PID + 1000, ROOM), OP_SPIN);
     CHECK_EQ(code_at(PID + 1000, TRAP_PLACE), OP_NOP);
@@ -329,14 +282,10 @@ TEST(exec_forgets_slots) {
     linux_configure(&(linux_options){0});
     attach_with_room(1, WALK, 1);
     PUT(PID, CHILD, EXEC);
-    hit();
-    RESUME_ALL();
-    expect_nothing();
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    hit_and_run_on();
+    interrupt();
     set_pc(PID, CHILD);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(find_process(PID)->traps.count, 0);
     CHECK_EQ(code_at(PID, ROOM), OP_SPIN);
 }
@@ -344,125 +293,21 @@ TEST(exec_forgets_slots) {
 TEST(killed_in_a_slot) {
     attach_with_room(2, NOP "S", 1);
     task(PID + 1)->registers.rip = CHILD;
-    hit();
-    RESUME_ALL();
-    expect_nothing();
+    hit_and_run_on();
     kill_group(PID);
     expect_only(PID, LINUX_STOP_KILLED, SIGKILL);
     expect_empty();
-}
-
-/* --- conditions ---------------------------------------------------------------- */
-
-static void set_condition(uint64_t address, const char *code, int size) {
-    const linux_register rip = {1, 16 * 8, 8};
-    int32_t length = size;
-    CHECK_EQ(linux_set_registers(PID, &rip, 1), 0);
-    CHECK_EQ(linux_set_program(PID, address, 0, (const uint8_t *)code, &length, 1, 0, 0), 0);
-}
-#define CONDITION(address, code) set_condition(address, code, (int)sizeof(code) - 1)
-#define IS_FALSE "\x22\x00\x27"
-#define IS_TRUE "\x22\x01\x27"
-
-static void false_for_ever(int threads, int slots) {
-    attach_with_room(threads, NOP NOP NOP "J", slots);
-    CONDITION(TRAP_PLACE, IS_FALSE);
-    plant(PID, TRAP_PLACE);
-    guarded = TRAP_PLACE;
-    RESUME_ALL();
-    expect_nothing();
-    CHECK(traps_taken >= 2 * threads);
-    CHECK_EQ(slipped, 0);
-    CHECK_EQ(linux_running(), threads);
-}
-
-TEST(false_condition_never_stops) {
-    false_for_ever(1, 1);
-    CHECK_EQ(requests[PTRACE_SINGLESTEP], 0);
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
-}
-
-TEST(false_condition_in_eight_threads) {
-    false_for_ever(8, 1);
-    CHECK_EQ(requests[PTRACE_SINGLESTEP] + requests[PTRACE_INTERRUPT], 8); /* linux_attach */
-}
-
-TEST(false_condition_in_eight_threads_without_slots) {
-    false_for_ever(8, 0);
-    CHECK(requests[PTRACE_SINGLESTEP] > 0);
-}
-
-/* Each that stops by itself meanwhile is met where the client would have it. */
-TEST(interrupted_among_false_conditions) {
-    false_for_ever(6, 1);
-    for (int round = 0; round < 30; round++) {
-        linux_interrupt(PID + round % 6);
-        expect_only(PID + round % 6, LINUX_STOP_INTERRUPT, 0);
-        for (int i = 0; i < 6; i++)
-            CHECK(task(PID + i)->registers.rip < ROOM);
-        RESUME_ALL();
-        linux_wait(stops, MAX_STOPS, 0, 0);
-    }
-    CHECK_EQ(slipped, 0);
-}
-
-TEST(condition_sees_the_pc_of_the_trap) {
-    attach_with_room(1, WALK, 1);
-    plant(PID, TRAP_PLACE);
-    plant(PID, TRAP_PLACE + 2);
-    CONDITION(TRAP_PLACE, "\x26\x00\x00\x23\x10\x02\x13\x27"); /* rip == 0x1002 */
-    CONDITION(TRAP_PLACE + 2, "\x26\x00\x00\x23\x10\x03\x13\x27");
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
-    CHECK_EQ(stops[0].pc, TRAP_PLACE + 2);
-    CHECK_EQ(stops[0].failure, 0);
-}
-
-TEST(failing_condition_stops) {
-    attach_with_room(1, WALK, 1);
-    plant(PID, TRAP_PLACE);
-    CONDITION(TRAP_PLACE, "\x24\x00\x10\x00\x00\x19\x27");
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
-    CHECK(stops[0].failure != 0);
-    CHECK_EQ(stops[0].failed_at, 0x100000);
-    CONDITION(TRAP_PLACE, IS_TRUE);
-    set_pc(PID, START);
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
-    CHECK_EQ(stops[0].failure, 0);
-}
-
-TEST(unsound_condition_is_refused) {
-    int32_t length = 2;
-    attach_to(1, WALK);
-    CHECK(linux_set_program(PID, START, 0, (const uint8_t *)"\x02\x27", &length, 1, 0, 0) < 0);
-    CHECK(linux_set_program(PID, START, 0, (const uint8_t *)"\x26\x00", &length, 1, 0, 0) < 0);
-    CHECK(linux_set_program(PID + 7, START, 0, NULL, NULL, 0, 0, 0) < 0);
-    CHECK_EQ(find_process(PID)->point_count, 0);
-}
-
-TEST(false_condition_ends_a_step_behind_it) {
-    attach_with_room(1, WALK, 1);
-    plant(PID, TRAP_PLACE);
-    CONDITION(TRAP_PLACE, IS_FALSE);
-    set_pc(PID, TRAP_PLACE);
-    resume(PID, LINUX_STEP, 0);
-    expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
-    CHECK_EQ(stops[0].pc, TRAP_PLACE + 1);
 }
 
 /* --- signals and the program's own traps during a step over ------------------------- */
 
 TEST(own_trap_instruction_below_a_trap) {
     attach_with_room(1, NOP TRAP NOP "S", 1);
-    hit();
+    hit_trap();
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_SIGNAL, SIGTRAP);
     CHECK_EQ(stops[0].pc, TRAP_PLACE + 1);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(task(PID)->registers.rip, START + 3);
     CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
 }
@@ -478,7 +323,7 @@ static void send_three(long request, pid_t tid) {
 /* Each is reported once, with what belongs to it, and delivered with that. */
 TEST(signals_during_the_step_over_keep_their_siginfo) {
     attach_with_room(1, WALK, 0);
-    hit();
+    hit_trap();
     before_ptrace = send_three;
     RESUME_ALL();
     for (int i = 0; i < 3; i++) {

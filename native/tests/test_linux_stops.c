@@ -13,8 +13,7 @@ static void report_execs(linux_options *options) {
 
 TEST(interrupt_reports_the_preferred_thread) {
     attach_to(3, "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_interrupt(PID + 1), 1);
     expect_only(PID + 1, LINUX_STOP_INTERRUPT, 0);
     CHECK_EQ(linux_interrupt(PID + 1), 0);
@@ -77,8 +76,7 @@ TEST(interrupt_races_with_a_signal) {
     linux_interrupt(PID);
     task(PID + 2)->trap_pending = false;
     expect_only(PID + 2, LINUX_STOP_SIGNAL, SIGUSR2);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 3);
 }
 
@@ -100,8 +98,7 @@ TEST(two_signals_in_one_stop) {
     CHECK_EQ(count, 2);
     expect_stop(count, PID, LINUX_STOP_SIGNAL, SIGUSR1);
     expect_stop(count, PID + 2, LINUX_STOP_SIGNAL, SIGUSR2);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }
 
 TEST(more_events_than_there_is_room_for) {
@@ -117,8 +114,7 @@ TEST(more_events_than_there_is_room_for) {
     }
     CHECK_EQ(seen, 5);
     expect_nothing();
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 5);
 }
 
@@ -140,8 +136,7 @@ TEST(late_interrupt_trap_is_swallowed) {
     CHECK(task(PID + 1)->trap_pending);
     expect_only(PID + 1, LINUX_STOP_SIGNAL, SIGUSR1);
     CHECK(task(PID + 1)->trap_pending);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 2);
     CHECK_EQ(task(PID + 1)->state, TASK_RUNS);
 }
@@ -181,8 +176,7 @@ TEST(passed_signal_during_a_stop_all_is_not_lost) {
     task(PID + 1)->trap_pending = false;
     expect_only(PID, LINUX_STOP_INTERRUPT, 0);
     CHECK_EQ(delivered(PID + 1, SIGUSR1), 0);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(delivered(PID + 1, SIGUSR1), 1);
     CHECK_EQ(deliveries[0].value, 3);
 }
@@ -219,15 +213,13 @@ TEST(group_stop_is_listened_to) {
     CHECK_EQ(task(PID + 1)->state, TASK_LISTENS);
     linux_interrupt(PID + 1);
     expect_only(PID + 1, LINUX_STOP_INTERRUPT, 0);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(task(PID)->state, TASK_LISTENS);
     send_group(PID, SIGCONT, 0);
     int count = wait_stop();
     CHECK_EQ(count, 1);
     CHECK(stops[0].kind == LINUX_STOP_SIGNAL && stops[0].signal == SIGCONT);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(task(PID)->state, TASK_RUNS);
     CHECK_EQ(task(PID + 1)->state, TASK_RUNS);
 }
@@ -235,8 +227,7 @@ TEST(group_stop_is_listened_to) {
 TEST(attach_to_a_job_stopped_process_swallows_one_sigcont) {
     make_process(PID, 2)->group->stop_signal = SIGSTOP;
     CHECK_EQ(linux_attach(PID), 2);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(task(PID)->state, TASK_RUNS);
     CHECK_EQ(task(PID + 1)->state, TASK_RUNS);
     CHECK_EQ(task(PID)->group->stop_signal, 0);
@@ -252,8 +243,7 @@ TEST(step_in_a_job_stopped_process) {
     resume(PID, LINUX_STEP, 0);
     expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
     CHECK_EQ(task(PID)->registers.rip, START + 1);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 2);
 }
 
@@ -297,8 +287,7 @@ TEST(killed_during_a_stop_all) {
 
 TEST(kill_a_running_process) {
     attach_to(3, "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_kill(PID), 0);
     expect_empty();
     CHECK(!find_task(PID));
@@ -373,8 +362,7 @@ TEST(caught_system_calls) {
     CHECK_EQ(inject(PID, START + 1, 8, &result), -16);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_SYSCALL_RETURN, SIGTRAP);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }
 
 /* Where the kernel would send it anew, the signal must not be reported to the client who gave it. */
@@ -474,8 +462,7 @@ TEST(detach_delivers_the_last_signal) {
 TEST(detach_does_not_deliver_the_fault_of_a_trap) {
     attach_to(1, "S");
     plant(PID, CHILD);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     task(PID)->registers.rip = CHILD;
     send_signal(PID, SIGSEGV, 0);
     expect_only(PID, LINUX_STOP_SIGNAL, SIGSEGV);
@@ -491,8 +478,7 @@ TEST(detach_does_not_deliver_the_fault_of_a_trap) {
 TEST(detach_while_running_rewinds_a_hit) {
     attach_to(2, "S");
     plant(PID, CHILD);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     task(PID + 1)->registers.rip = CHILD;
     CHECK_EQ(linux_detach(PID, 0), 0);
     CHECK_EQ(code_at(PID, CHILD), OP_SPIN);

@@ -41,8 +41,7 @@ static void announce(bool child_first) {
     PUT(PID, CHILD, EXIT);
     RESUME_ALL();
     expect_only(PID + 1000, LINUX_STOP_THREAD_EXIT, 0);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(!find_task(PID + 1000));
     CHECK_EQ(linux_running(), 1);
 }
@@ -67,8 +66,7 @@ TEST(clone_during_a_stop_leaves_both_stopped) {
     CHECK_EQ(task(PID + 1000)->state, TASK_STOPS);
     int32_t tids[4];
     CHECK_EQ(linux_threads(PID, tids, 4), 3);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 3);
 }
 
@@ -114,8 +112,7 @@ TEST(thread_exits_during_a_stop_all) {
     expect_stop(1, PID, LINUX_STOP_INTERRUPT, 0);
     int32_t tids[4];
     CHECK_EQ(linux_threads(PID, tids, 4), 2);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(!find_task(PID + 2));
 }
 
@@ -123,8 +120,7 @@ TEST(leader_exits_before_its_threads) {
     attach_to(2, "S");
     PUT(PID, CHILD, EXIT);
     task(PID)->registers.rip = CHILD;
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(task(PID)->state, TASK_DEAD);
     int32_t tids[4];
     CHECK_EQ(linux_threads(PID, tids, 4), 1);
@@ -167,8 +163,7 @@ static void exec_from_second(bool reported) {
     CHECK(!find_task(PID + 1) && !find_task(PID + 2));
     CHECK_EQ(linux_running(), 1);
     CHECK_EQ(code_at(PID, START + 0x10), OP_SPIN);
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    interrupt();
 }
 
 TEST(exec_from_another_thread_while_all_run) {
@@ -215,8 +210,7 @@ TEST(exec_during_a_stop_all) {
     linux_interrupt(PID + 1);
     task(PID + 1)->trap_pending = false;
     expect_only(PID, LINUX_STOP_EXEC, SIGTRAP);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }
 
 static void exec_when_seized(long request, pid_t tid) {
@@ -236,15 +230,13 @@ TEST(attach_while_a_thread_execs) {
     make_process(PID, 3);
     before_ptrace = exec_when_seized;
     CHECK_EQ(linux_attach(PID), 1);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 1);
 }
 
 TEST(detach_while_a_thread_execs) {
     attach_to(3, "S");
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     PUT(PID, CHILD, EXEC);
     task(PID + 2)->registers.rip = CHILD;
     kernel.waitpid(PID + 9, &(int){0}, __WALL | WNOHANG); /* the thread enters execve */
@@ -257,8 +249,7 @@ TEST(attach_to_a_process_without_its_leader) {
     make_process(PID, 3);
     task(PID)->state = TASK_DEAD;
     CHECK_EQ(linux_attach(PID), 2);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     PUT(PID + 1, START, QUIT);
     CHECK_EQ(wait_stop(), 1);
     CHECK_EQ(stops[0].kind, LINUX_STOP_EXITED);
@@ -278,8 +269,7 @@ TEST(exec_in_a_process_without_its_leader) {
     int32_t tids[4];
     CHECK_EQ(linux_threads(PID, tids, 4), 1);
     CHECK_EQ(tids[0], PID);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     PUT(PID, START, QUIT);
     expect_only(PID, LINUX_STOP_EXITED, 0);
     CHECK_EQ(stops[0].value, QUIT_CODE);

@@ -4,8 +4,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define TRAP_PLACE (START + 1)
-#define WALK NOP NOP NOP NOP "S"
 
 static void pass_usr1(linux_options *options) {
     options->pass_signals = 1ull << (SIGUSR1 - 1);
@@ -17,13 +15,9 @@ static void unattended(linux_options *options) {
 
 TEST(trap_is_hit_and_stepped_over) {
     attach_to(1, WALK);
-    plant(PID, TRAP_PLACE);
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
-    CHECK_EQ(stops[0].pc, TRAP_PLACE);
+    hit_trap();
     CHECK_EQ(stops[0].value, TRAP_PLACE);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(task(PID)->registers.rip, START + 4);
     CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
     uint8_t seen[4];
@@ -33,9 +27,7 @@ TEST(trap_is_hit_and_stepped_over) {
 
 TEST(step_over_ends_a_step) {
     attach_to(1, WALK);
-    plant(PID, TRAP_PLACE);
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
+    hit_trap();
     resume(PID, LINUX_STEP, 0);
     expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
     CHECK_EQ(stops[0].pc, TRAP_PLACE + 1);
@@ -57,17 +49,12 @@ TEST(step_onto_a_trap_then_over_it) {
 
 TEST(moved_away_from_the_trap) {
     attach_to(1, WALK);
-    plant(PID, TRAP_PLACE);
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
-    struct user_regs_struct registers = task(PID)->registers;
-    registers.rip = START;
-    CHECK(linux_write_regset(PID, 1, (uint8_t *)&registers, sizeof registers) > 0);
+    hit_trap();
+    set_pc(PID, START);
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
     CHECK_EQ(linux_remove_trap(PID, TRAP_PLACE), 1);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(task(PID)->registers.rip, START + 4);
 }
 
@@ -79,8 +66,7 @@ TEST(two_threads_hit_one_trap) {
     CHECK_EQ(count, 2);
     expect_stop(count, PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
     expect_stop(count, PID + 1, LINUX_STOP_BREAKPOINT, SIGTRAP);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(traps_taken, 2);
     CHECK_EQ(task(PID)->registers.rip, START + 4);
     CHECK_EQ(task(PID + 1)->registers.rip, START + 4);
@@ -120,8 +106,7 @@ TEST(unattended_threads_are_quiesced_for_the_step) {
     plant(PID, TRAP_PLACE);
     guarded = TRAP_PLACE;
     configure(unattended);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(traps_taken >= 8);
     CHECK_EQ(slipped, 0);
     CHECK_EQ(linux_running(), 4);
@@ -143,8 +128,7 @@ static void clone_while_stepping(bool child_first) {
     guarded = TRAP_PLACE;
     configure(everything);
     youngest_first = child_first;
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(linux_running() >= (child_first ? 5 : 12)); /* the youngest, always hitting the trap, keep the parent waiting */
     CHECK_EQ(slipped, 0);
 }
@@ -163,8 +147,7 @@ static void nobody_is_told(const char *code) {
     PUT(PID, CHILD, NOP NOP QUIT);
     put_code(PID, CHILD + 0x20, code, (int)strlen(code));
     task(PID)->registers.rip = CHILD + 0x20;
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(linux_running() >= 2);
 }
 
@@ -179,8 +162,7 @@ TEST(unattended_vfork_is_not_reported) {
 TEST(unattended_exec_is_not_reported) {
     configure(everything);
     attach_to(1, NOP EXEC);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }
 
 TEST(unattended_thread_exit_is_not_reported) {
@@ -188,8 +170,7 @@ TEST(unattended_thread_exit_is_not_reported) {
     attach_to(2, NOP "S");
     PUT(PID, CHILD, EXIT);
     task(PID + 1)->registers.rip = CHILD;
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(!find_task(PID + 1));
 }
 
@@ -298,9 +279,7 @@ TEST(two_signals_during_the_step_over) {
 TEST(signal_and_fault_during_the_step_over) {
     attach_to(1, WALK);
     PUT(PID, TRAP_PLACE, "G");
-    plant(PID, TRAP_PLACE);
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
+    hit_trap();
     sent[0] = SIGUSR2;
     before_ptrace = send_on_step;
     RESUME_ALL();
@@ -309,9 +288,7 @@ TEST(signal_and_fault_during_the_step_over) {
         CHECK_EQ(wait_stop(), 1);
         fault |= stops[0].signal == SIGSEGV;
         signal |= stops[0].signal == SIGUSR2;
-        struct user_regs_struct registers = task(PID)->registers;
-        registers.rip = START + 4;
-        CHECK(linux_write_regset(PID, 1, (uint8_t *)&registers, sizeof registers) > 0);
+        set_pc(PID, START + 4);
         RESUME_ALL();
     }
     CHECK(fault && signal);
@@ -321,9 +298,7 @@ TEST(signal_and_fault_during_the_step_over) {
 TEST(fault_during_the_step_over) {
     attach_to(1, WALK);
     PUT(PID, TRAP_PLACE, "G");
-    plant(PID, TRAP_PLACE);
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
+    hit_trap();
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_SIGNAL, SIGSEGV);
     CHECK_EQ(stops[0].pc, TRAP_PLACE);
@@ -332,12 +307,9 @@ TEST(fault_during_the_step_over) {
 
 TEST(late_interrupt_during_the_step_over) {
     attach_to(1, WALK);
-    plant(PID, TRAP_PLACE);
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
+    hit_trap();
     task(PID)->trap_pending = true;
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(traps_taken, 1);
     CHECK_EQ(task(PID)->registers.rip, START + 4);
 }
@@ -354,8 +326,7 @@ static void at_trap(const char *code) {
 
 TEST(step_over_an_exit) {
     at_trap(EXIT);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(code_at(PID + 1, CHILD + 1), OP_TRAP);
     CHECK_EQ(linux_running(), 1);
 }
@@ -380,8 +351,7 @@ TEST(step_over_a_clone) {
 
 TEST(step_over_a_fork) {
     at_trap(FORK);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK(!task(PID + 1000)->traced);
     CHECK_EQ(code_at(PID + 1000, CHILD + 1), OP_SYSCALL);
     CHECK_EQ(code_at(PID, CHILD + 1), OP_TRAP);
@@ -394,8 +364,7 @@ TEST(signal_of_the_client_from_a_trap) {
     expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
     CHECK_EQ(delivered(PID, SIGUSR2), 1);
     CHECK_EQ(stops[0].pc, CHILD + 1);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(delivered(PID, SIGUSR2), 1);
 }
 
@@ -404,8 +373,7 @@ TEST(signal_of_the_client_from_a_trap_on_a_system_call) {
     resume(PID, LINUX_CONTINUE, SIGUSR2);
     expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
     CHECK_EQ(delivered(PID, SIGUSR2), 1);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(task(PID)->registers.rip, CHILD + 6);
 }
 
@@ -430,8 +398,7 @@ TEST(step_over_an_exec) {
     linux_options none = {0};
     linux_configure(&none);
     at_trap(EXEC);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(linux_running(), 1);
     CHECK(!find_task(PID + 1));
     CHECK_EQ(code_at(PID, CHILD + 1), OP_SPIN);
@@ -464,9 +431,7 @@ TEST(undone_stop_steps_over_the_trap_that_is_left) {
     expect_only(PID + 50, LINUX_STOP_BREAKPOINT, SIGTRAP);
     PUT(PID, CHILD, NOP);
     plant(PID, CHILD);
-    struct user_regs_struct registers = task(PID)->registers;
-    registers.rip = CHILD;
-    CHECK(linux_write_regset(PID, 1, (uint8_t *)&registers, sizeof registers) > 0);
+    set_pc(PID, CHILD);
     resume(PID, LINUX_CONTINUE, 0);
     expect_only(PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
     int before = traps_taken;
@@ -494,8 +459,7 @@ TEST(range_step_is_interrupted) {
     linux_action action = {-1, PID, LINUX_RANGE_STEP, 0, START, START + 8};
     linux_resume(&action, 1);
     expect_nothing();
-    linux_interrupt(PID);
-    expect_only(PID, LINUX_STOP_INTERRUPT, 0);
+    interrupt();
 }
 
 TEST(range_step_meets_a_trap) {
@@ -543,15 +507,13 @@ TEST(trap_instruction_of_the_program) {
     RESUME_ALL();
     expect_only(PID, LINUX_STOP_SIGNAL, SIGTRAP);
     CHECK_EQ(stops[0].pc, START + 2);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
 }
 
 /* The traced system call sleeps: nobody may wait for the step to end. */
 TEST(step_over_a_system_call_that_blocks) {
     at_trap(BLOCK);
-    RESUME_ALL();
-    expect_nothing();
+    run_on();
     CHECK_EQ(code_at(PID, CHILD + 1), OP_TRAP);
     linux_interrupt(PID + 1);
     expect_only(PID + 1, LINUX_STOP_INTERRUPT, 0);
