@@ -18,17 +18,16 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from suites_gdb_page import OURS, PEER, FileRun, Results, Stored, load, missing, reason, section, store, together
+from suites_gdb_page import OURS, PEER, missing, reason, section, together
 from suites_page import replace_section
+from suites_runs import FileRun, Results, Stored, commit, load, our_command, store
 
-ROOT = Path(__file__).resolve().parents[1]
 BOARDS = (
     "native-extended-gdbserver", "native-gdbserver", "native-stdio-gdbserver", "native-extended-gdbserver/-m32",
 )  # fmt: skip
@@ -68,15 +67,6 @@ WHOLE = {
 
 SLICES = ("processes", "signals and steps", "breakpoints and calls")
 """Parts of "base", which the page has as a whole."""
-
-
-def our_command(work: Path) -> Path:
-    """A command for this source tree that leaves the environment of what it starts alone."""
-    command = work / "pydbgserver"
-    words = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pydbgserver.__main__ import main; sys.exit(main())"
-    command.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{words}" "$@"\n', encoding="utf-8")
-    command.chmod(0o755)
-    return command
 
 
 def files_of(sources: Path, part: str) -> list[str]:
@@ -169,12 +159,6 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
 def chunks(files: Sequence[str]) -> Iterator[Sequence[str]]:
     """The files in small portions: what has been run is kept when a run is broken off."""
     return (files[start : start + CHUNK_FILES] for start in range(0, len(files), CHUNK_FILES))
-
-
-def commit() -> str:
-    """The state of this source tree."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def wanted(options: argparse.Namespace) -> dict[str, list[str]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from textwrap import wrap
 
+from suites_runs import WIDTH, Results, Stored, commits
+
 OURS, PEER = "ours", "gdbserver"
-WIDTH = 120
 
 REASONS = (
     (r"^gdb\.server/no-thread-db\.exp: print foo", "thread-local variables are found without libthread_db, too"),
@@ -19,46 +17,6 @@ REASONS = (
     (r"^gdb\.base/break-main-file-remove-fail\.exp", "removing a breakpoint from memory that is gone is no error"),
 )
 """What is known about tests that only the peer passes: by a pattern of their names."""
-
-Results = dict[str, str]
-"""By name, what became of each test."""
-
-
-@dataclass(frozen=True)
-class FileRun:
-    """One file of the suite as one server ran it last.
-
-    Attributes:
-        commit: that of this source tree.
-        runs: how often it has been run; more than once says that a failure was looked into.
-        results: of the last run.
-    """
-
-    commit: str
-    runs: int
-    results: Results
-
-
-Stored = dict[str, dict[str, FileRun]]
-"""Of one board: by server and file, the last run."""
-
-
-def _path(work: Path, board: str, server: str) -> Path:
-    return work / f"results-{board.replace('/', '')}-{server}.json"
-
-
-def load(work: Path, board: str, server: str) -> dict[str, FileRun]:
-    """What earlier runs have left in `work`; nothing if there were none."""
-    path = _path(work, board, server)
-    return {file: FileRun(**run) for file, run in json.loads(path.read_text()).items()} if path.exists() else {}
-
-
-def store(work: Path, board: str, server: str, runs: Mapping[str, FileRun]) -> None:
-    """Keep the runs of one server on one board: two servers can be run side by side."""
-    path = _path(work, board, server)
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps({file: asdict(run) for file, run in runs.items()}, indent=1), encoding="utf-8")
-    new.replace(path)
 
 
 def missing(ours: Mapping[str, str], peer: Mapping[str, str]) -> list[str]:
@@ -87,7 +45,7 @@ def section(boards: Mapping[str, Stored], parts: Mapping[str, Sequence[str]], no
         note: how the run was made, in words.
     """
     lines = ["gdb 13.1's test suite (`scripts/peer_suites gdb`), the peer is gdbserver 13.1.", ""]
-    for paragraph in (*_commits(boards), note):
+    for paragraph in (*commits(boards, OURS), note):
         lines += [*wrap(paragraph, WIDTH, break_on_hyphens=False), ""] if paragraph else []
     for board, stored in boards.items():
         if not stored.get(PEER):
@@ -112,20 +70,6 @@ def _line(part: str, files: Sequence[str], stored: Stored, ours: Results, peer: 
     passed = [Counter(one.values())["PASS"] for one in (peer, ours)]
     share = 100 * (1 - lost / passed[0]) if passed[0] else 100
     return f"| {part} | {run_by_both} of {len(files)} | {passed[0]} | {passed[1]} | {lost} | {share:.3f} |"
-
-
-def _commits(boards: Mapping[str, Stored]) -> list[str]:
-    """Which state of this server the results are of, and which files were run more than once."""
-    runs = {(board, file): run for board, stored in boards.items() for file, run in stored.get(OURS, {}).items()}
-    counts = Counter(run.commit for run in runs.values())
-    if len(counts) == 1:
-        told = [f"All results are of commit {next(iter(counts))}."]
-    else:
-        told = [
-            "The results are of commits " + ", ".join(f"{one} ({n} files)" for one, n in counts.most_common()) + "."
-        ]
-    again = [f"{file} ({board})" for (board, file), run in runs.items() if run.runs > 1]
-    return [*told, f"Run again alone, which is what counts here: {', '.join(again)}."] if again else told
 
 
 def _grouped(names: Iterable[str]) -> list[str]:

@@ -8,20 +8,20 @@ keys.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
+import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from suites_lldb_page import OURS, PEER, SUITE, missing, section, together
 from suites_page import replace_section
+from suites_runs import FileRun, Results, Stored, commit, load, our_command, store
 
-ROOT = Path(__file__).resolve().parent.parent
 SOURCE_PACKAGE = "llvm-toolchain-19"
 LLVM = Path("/usr/lib/llvm-19")
 MODULE = LLVM / "lib/python3.11/site-packages/lldb"
@@ -75,33 +75,11 @@ SLICES: dict[str, tuple[str, ...]] = {
 }
 """Folders below lldb/test/API, by the name under which they can be asked for."""
 
-_HARDWARE = "skipped: it is about servers without hardware breakpoints on this CPU"
-REASONS = {
-    **{f"TestRequireHWBreakpoints: test_step_{how}": _HARDWARE for how in ("out", "over", "range", "until")},
-    "TestDAP_console: test_exit_status_message_sigterm": "the test looks for a process that is called lldb-server",
-}
-"""Why only the peer passes a test."""
-
 LINE = re.compile(r"^(PASS|FAIL|XFAIL|XPASS|UNSUPPORTED|ERROR|TIMEOUT): LLDB \(.*?\) :: (\S+ \(.*?\))", re.MULTILINE)
 
 
-@dataclass
-class Outcome:
-    """What a run has found: by the name of the test, PASS, FAIL, XFAIL, UNSUPPORTED..."""
-
-    results: dict[str, str] = field(default_factory=dict)
-
-    def passed(self) -> set[str]:
-        """The tests that did what they should."""
-        return {name for name, result in self.results.items() if result in ("PASS", "XFAIL", "XPASS")}
-
-    def count(self, result: str) -> int:
-        """How many tests ended like that."""
-        return sum(1 for one in self.results.values() if one == result)
-
-
 def fetch(work: Path) -> Path:
-    """The unpacked folder ``lldb`` of the source package, fetched if it is not there; patched to find its server."""
+    """The unpacked folder ``lldb`` of the source package, fetched if it is not there."""
     found = next(iter(work.glob(f"{SOURCE_PACKAGE}*/lldb/test/API")), None)
     if found is None:
         _download(work)
@@ -109,7 +87,11 @@ def fetch(work: Path) -> Path:
         folders = [f"*/lldb/{one}" for one in ("test", "packages", "use_lldb_suite_root.py")]
         _run(["tar", "xJf", str(archive), "-C", str(work), "--wildcards", *folders])
         found = next(work.glob(f"{SOURCE_PACKAGE}*/lldb/test/API"))
-    lldb = found.parent.parent
+    return found.parent.parent
+
+
+def patch(lldb: Path) -> Path:
+    """Let the tests of servers find the server by an environment variable."""
     lookup = lldb / "packages/Python/lldbsuite/test/tools/lldb-server/lldbgdbserverutils.py"
     text = lookup.read_text()
     lookup.write_text(text.replace(SERVER_LOOKUP, f'return os.environ["{SERVER_VARIABLE}"]'))
@@ -155,14 +137,6 @@ def prepare_client(work: Path) -> Path:
     return command
 
 
-def our_server(work: Path) -> Path:
-    """A command that starts this checkout with the Python that runs this script."""
-    command = work / "pydbgserver"
-    command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m pydbgserver "$@"\n')
-    command.chmod(0o755)
-    return command
-
-
 def test_files(lldb: Path, folders: Iterable[str]) -> list[Path]:
     """Every test file below the folders."""
     api = lldb / "test/API"
@@ -181,7 +155,7 @@ def run_file(lldb: Path, client: Path, server: Path, build: Path, file: Path, ex
     command += ["-C", COMPILER, "--arch", "x86_64", "--llvm-tools-dir", f"{LLVM}/bin", "-u", "CXXFLAGS", "-u", "CFLAGS"]
     # By default an uncaught problem is shown in colours, in a window and so on; the tests' own runner says the same.
     command += ["--setting", "symbols.enable-external-lookup=false", "--setting", "use-color=false"]
-    command += ["--build-dir", str(build / file.stem), "-v", *extra, "-p", f"^{file.name}$", str(file.parent)]
+    command += ["--build-dir", str(build), "-v", *extra, "-p", f"^{file.name}$", str(file.parent)]
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -200,121 +174,77 @@ def run_file(lldb: Path, client: Path, server: Path, build: Path, file: Path, ex
     return said
 
 
-def run(
-    lldb: Path,
-    client: Path,
-    server: Path,
-    work: Path,
-    files: Sequence[Path],
-    jobs: int,
-    extra: Sequence[str] = (),
-    said: Callable[[str], None] = lambda text: None,
-) -> Outcome:
-    """Run the files, `jobs` at a time; what each said is kept below `work`, and so are the results."""
-    outcome = Outcome()
-    logs = work / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-
-    def one(file: Path) -> tuple[Path, str]:
-        return file, run_file(lldb, client, server, work / "build", file, extra)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        for file, text in pool.map(one, files):
-            (logs / f"{file.stem}.log").write_text(text)
-            found = {name: result for result, name in LINE.findall(text)}
-            outcome.results |= {f"{file.stem}: {name}": result for name, result in found.items()}
-            counts = {result: list(found.values()).count(result) for result in sorted(set(found.values()))}
-            said(f"{file.stem}: {counts or 'nothing was run'}")
-    return outcome
+def tests_of(said: str) -> Results:
+    """What became of each test, from what dotest has said."""
+    return {name: result for result, name in LINE.findall(said)}
 
 
-def store(path: Path, outcome: Outcome) -> None:
-    """Add to the results in `path`; later ones replace earlier ones."""
-    merged = {**load(path).results, **outcome.results}
-    path.write_text(json.dumps(merged, indent=1, sort_keys=True))
-
-
-def load(path: Path) -> Outcome:
-    """The results of earlier runs."""
-    return Outcome(json.loads(path.read_text())) if path.exists() else Outcome()
-
-
-def behind(ours: Outcome, peer: Outcome) -> list[str]:
-    """The tests that only the peer passes."""
-    return sorted((peer.passed() & ours.results.keys()) - ours.passed())
-
-
-def report(ours: Outcome, peer: Outcome) -> str:
-    """Markdown for docs/conformance.md: counts, and by name what only lldb-server passes."""
-    names = ("PASS", "XFAIL", "XPASS", "FAIL", "ERROR", "TIMEOUT", "UNSUPPORTED")
-    files = len({test.partition(":")[0] for test in ours.results})
-    lines = [
-        f"{files} files of lldb 19.1.7's API tests (`scripts/peer_suites lldb`), the peer is lldb-server 19.1.7.",
-        "",
-        "| result | pydbgserver | lldb-server |",
-        "| --- | --- | --- |",
-    ]
-    lines += [f"| {name} | {ours.count(name)} | {peer.count(name)} |" for name in names]
-    ahead = behind(peer, ours)
-    for title, found in (("Only lldb-server passes", behind(ours, peer)), ("Only pydbgserver passes", ahead)):
-        lines += ["", f"{title}: {len(found) or 'none'}"]
-        lines += ["", *map(_with_reason, found)] if found else []
-    return "\n".join(lines) + "\n"
-
-
-def _with_reason(test: str) -> str:
-    name = test.partition(" (")[0]
-    return f"- {name}: {REASONS[name]}" if name in REASONS else f"- {name}"
-
-
-def selected(lldb: Path, words: Sequence[str]) -> list[Path]:
+def selected(lldb: Path, words: Sequence[str]) -> list[str]:
     """The files of slices, folders or single files below lldb/test/API; all slices without words."""
     api = lldb / "test/API"
     folders = [folder for word in words or SLICES for folder in SLICES.get(word, (word,))]
     found = [[api / one] if one.endswith(".py") else test_files(lldb, [one]) for one in folders]
-    return [path for paths in found for path in paths]
+    return list(dict.fromkeys(str(path.relative_to(api)) for paths in found for path in paths))
 
 
-def compare(words: Sequence[str], work: Path, jobs: int, extra: Sequence[str] = ()) -> tuple[Outcome, Outcome]:
-    """Run the tests that `words` name (see `selected`) against this checkout, and against lldb-server those whose
-    results are not kept from earlier; `extra` are more options for dotest. Gives all results kept: ours, the peer's."""
-    work.mkdir(parents=True, exist_ok=True)
-    lldb = fetch(work)
-    client = prepare_client(work)
-    servers = {"ours": our_server(work), "peer": LLVM / "bin/lldb-server"}
-    for name, server in servers.items():
-        results = work / name / "results.json"
-        results.parent.mkdir(exist_ok=True)
-        known = {test.partition(":")[0] for test in load(results).results} if name == "peer" else set()
-        wanted = [file for file in selected(lldb, words) if file.stem not in known]
-        told = run(lldb, client, server, work / name, wanted, jobs, extra, said=lambda text: print(text, flush=True))
-        store(results, told)
-    return load(work / "ours/results.json"), load(work / "peer/results.json")
-
-
-def main(words: Sequence[str]) -> int:
-    """Run the tests and print the comparison; 1 if the peer passes what this server does not."""
-    parser = argparse.ArgumentParser(
-        prog="peer_suites lldb", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def arguments(words: Sequence[str]) -> argparse.Namespace:
+    """The options."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="peer_suites lldb", description=__doc__, formatter_class=form)
     parser.add_argument("--work", type=Path, default=Path.home() / ".cache/pydbgserver-suites")
+    parser.add_argument("--sources", type=Path, help="the unpacked source package; without it, it is fetched to --work")
     parser.add_argument("--jobs", type=int, default=2, help="how many files of tests are run at a time")
     parser.add_argument(
         "--one-format",
         action="store_true",
         help="leave out the repetitions with debug info in files of their own (.dwo), which no server sees",
     )
+    parser.add_argument("--server", choices=(OURS, PEER), action="append", help="only this one")
+    parser.add_argument("--go-on", action="store_true", help="leave out the files whose results --work has")
     parser.add_argument("--page", action="store_true", help="write docs/conformance.md from all results in --work")
+    parser.add_argument("--note", default="", help="for the page: how the run was made")
     parser.add_argument("tests", nargs="*", help=f"slices ({', '.join(SLICES)}), or paths below lldb/test/API")
-    options = parser.parse_args(words)
-    extra = ("--skip-category", "dwo") if options.one_format else ()
-    ours, peer = compare(options.tests, options.work.resolve(), options.jobs, extra)
-    text = report(ours, peer)
+    return parser.parse_args(words)
+
+
+def run_server(options: argparse.Namespace, lldb: Path, work: Path, server: str) -> None:
+    """Run what the options ask for against one server, some files at a time, and keep the results of each."""
+    state, client = commit(), prepare_client(work)
+    command = our_command(work) if server == OURS else LLVM / "bin/lldb-server"
+    place, extra = work / server, ("--skip-category", "dwo") if options.one_format else ()
+    kept = load(work, SUITE, server)
+    logs = place / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+
+    def one(file: str) -> tuple[str, str]:
+        name = file.removesuffix(".py").replace("/", ".")
+        said = run_file(lldb, client, command, place / "build" / name, lldb / "test/API" / file, extra)
+        (logs / f"{name}.log").write_text(said)
+        shutil.rmtree(place / "build" / name, ignore_errors=True)
+        return file, said
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        wanted = [file for file in selected(lldb, options.tests) if not options.go_on or file not in kept]
+        for done in as_completed(pool.submit(one, file) for file in wanted):
+            file, said = done.result()
+            found = tests_of(said)
+            kept[file] = FileRun(state, kept[file].runs + 1 if file in kept else 1, found)
+            store(work, SUITE, server, kept)
+            print(f"{server}: {file}: {dict(Counter(found.values())) or 'nothing was run'}", flush=True)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run the tests and print the comparison; 1 if the peer passes what this server does not."""
+    options = arguments(words)
+    work: Path = options.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    lldb = patch(options.sources.resolve() / "lldb" if options.sources else fetch(work))
+    for server in options.server or (PEER, OURS):
+        run_server(options, lldb, work, server)
+    stored: Stored = {server: load(work, SUITE, server) for server in (OURS, PEER)}
+    slices = {name: selected(lldb, [name]) for name in SLICES}
+    text = section(stored, slices, options.note)
     print(text)
     if options.page:
         replace_section("lldb", text)
-    return int(bool(behind(ours, peer)))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    return int(bool(missing(*together(stored, selected(lldb, options.tests)))))
