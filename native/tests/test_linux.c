@@ -115,6 +115,14 @@ void set_pc(pid_t tid, uint64_t pc) {
     CHECK(linux_write_regset(tid, 1, (uint8_t *)&registers, sizeof registers) > 0);
 }
 
+void pass_usr1(linux_options *options) {
+    options->pass_signals = 1ull << (SIGUSR1 - 1);
+}
+
+void report_execs(linux_options *options) {
+    options->report_execs = 1;
+}
+
 void configure(void (*change)(linux_options *options)) {
     linux_options options = {.program_signals = ~0ull};
     change(&options);

@@ -53,6 +53,8 @@ void expect_stop(int count, pid_t tid, int kind, int signal);
 /* The one event of the next stop. */
 void expect_only(pid_t tid, int kind, int signal);
 void configure(void (*change)(linux_options *options));
+void pass_usr1(linux_options *options);
+void report_execs(linux_options *options);
 /* Nothing is traced any more, and the tracer knows of nothing. */
 void expect_empty(void);
 

@@ -272,10 +272,6 @@ TEST(sharing_child_is_never_reported) {
     CHECK(find_process(PID + 1000)->silent);
 }
 
-static void report_execs(linux_options *options) {
-    options->report_execs = 1;
-}
-
 TEST(return_from_a_caught_exec_comes_after_the_exec) {
     configure(report_execs);
     attach_to(1, EXEC);

@@ -1,9 +1,6 @@
 /* Conditions of breakpoints: what is false is never told, and nobody slips past. */
 #include "test_linux.h"
 
-#include <string.h>
-#include <sys/wait.h>
-
 static void set_condition(uint64_t address, const char *code, int size) {
     const linux_register rip = {1, 16 * 8, 8};
     int32_t length = size;

@@ -4,7 +4,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 static void report_all(linux_options *options) {
     options->report_forks = options->report_vforks = options->report_execs = options->report_threads = 1;

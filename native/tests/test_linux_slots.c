@@ -1,10 +1,6 @@
 /* Leaving a trap by a slot: the instruction is executed elsewhere, and nobody is ever seen there. */
 #include "test_linux.h"
 
-#include <string.h>
-#include <sys/wait.h>
-
-
 /* Onwards from the trap, past it, until somebody asks. */
 static void hit_and_run_on(void) {
     hit_trap();

@@ -7,10 +7,6 @@ static void report_threads(linux_options *options) {
     options->report_threads = 1;
 }
 
-static void report_execs(linux_options *options) {
-    options->report_execs = 1;
-}
-
 static void clone_one(bool child_first) {
     attach_to(1, CLONE "S");
     PUT(PID, CHILD, TRAP);
