@@ -19,10 +19,8 @@ from pydbgserver import logs
 from pydbgserver.errors import DebugError
 from pydbgserver.options import Options
 from pydbgserver.session.session import Session
-from pydbgserver.target.api import Process, ResumeAction, ResumeKind
+from pydbgserver.target.api import Process
 from pydbgserver.target.events import SignalStop, StopEvent
-
-CONTINUE_ALL = ResumeAction(ResumeKind.CONTINUE)
 
 
 class Farewell(Enum):
@@ -58,12 +56,3 @@ def signals_at_stop(session: Session) -> list[StopEvent]:
     them. They belong to the program: it gets them when it runs on, or the next client is told."""
     stops = session.stops
     return [stop for stop in (*stops.reasons.values(), *stops.waiting) if isinstance(stop, SignalStop)]
-
-
-def deliveries(stops: Sequence[StopEvent]) -> list[ResumeAction]:
-    """Continue everything, and give each thread the signal that it has stopped for."""
-    signals = {stop.tid: stop for stop in stops if isinstance(stop, SignalStop)}
-    return [
-        *(ResumeAction(ResumeKind.CONTINUE, stop.pid, stop.tid, stop.signal) for stop in signals.values()),
-        CONTINUE_ALL,
-    ]

@@ -24,6 +24,7 @@ from pydbgserver.session.options import SessionOptions
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Backend, Process, RunOptions
 from pydbgserver.target.events import ProcessExited, StopEvent
+from pydbgserver.target.letting_go import deliveries
 
 if TYPE_CHECKING:
     from pydbgserver.transcripts.recorder import Recorder, Recordings
@@ -166,7 +167,7 @@ class Server:
             self._say_exits(events)
             if not self._backend.processes:
                 return
-            events = self._backend.resume(farewell.deliveries(events))
+            events = self._backend.resume(deliveries(events))
 
     async def _stop_target(self) -> None:
         """Stop the target that runs without a client; what happened to it is kept for the next one."""
@@ -208,7 +209,7 @@ class Server:
         self._stops = farewell.signals_at_stop(session)
         if decided is Farewell.RUN_ON:
             if not session.running:
-                self._let_run(backend.resume(farewell.deliveries(self._stops)))
+                self._let_run(backend.resume(deliveries(self._stops)))
             self._unattended = bool(backend.processes)
             self._stops = ()
         elif session.running:

@@ -13,7 +13,8 @@ from pydbgserver.backends.linux.decode import stop_event
 from pydbgserver.backends.linux.process import LinuxProcess
 from pydbgserver.backends.linux.registers import describe_cpu
 from pydbgserver.backends.linux.spawn import Started
-from pydbgserver.errors import DebugError, NoSuchProcess, TargetRunning
+from pydbgserver.errors import DebugError, TargetRunning
+from pydbgserver.target import letting_go
 from pydbgserver.target.api import (
     ANY,
     Backend,
@@ -23,21 +24,18 @@ from pydbgserver.target.api import (
     ProcessInfo,
     ProcessStarts,
     ResumeAction,
-    ResumeKind,
     RunOptions,
     StopScope,
 )
-from pydbgserver.target.events import Execed, Forked, Interrupted, ProcessExited, SignalStop, StopEvent
+from pydbgserver.target.events import Execed, Forked, Interrupted, ProcessExited, StopEvent
 from pydbgserver.target.files import Files
 from pydbgserver.target.repeats import NativeRepeats
 
 SPIN_US = 150
 """How long a wait spins before it sleeps: a step takes ~10 us when spun for, ~20 us when slept for."""
-TIDY_BUDGET_US = 2_000_000
 STDOUT = 1
 """Where the commands of breakpoints print, as gdbserver's do; with --stdio it is the same as stderr."""
 _TURNING_POINTS = frozenset({ProcessExited, Forked, Execed})
-CONTINUE_ALL = (ResumeAction(ResumeKind.CONTINUE),)
 
 
 class LinuxBackend(Backend):
@@ -149,7 +147,7 @@ class LinuxBackend(Backend):
         LinuxMemoryMap.remembers = scope is StopScope.ALL
         if scope is not StopScope.ALL:
             return ()
-        events = self.poll(budget_us=TIDY_BUDGET_US)
+        events = self.poll(budget_us=letting_go.STOP_BUDGET_US)
         if tracer.running():
             raise TargetRunning("a thread does not stop")
         return [event for event in events if not isinstance(event, Interrupted)]
@@ -180,35 +178,14 @@ class LinuxBackend(Backend):
                 process.arch = self._describe_again(process)
         tracer.configure(options)
         if leaving:
-            self._tidy()
+            letting_go.tidy(self, running=tracer.running, lift=self._lift)
 
-    def _tidy(self) -> None:
-        """Traps and debug registers out, in a running target too: a trap hit a moment ago is undone by the stop."""
-        was_running = tracer.running() > 0
-        events: Sequence[StopEvent] = ()
-        if was_running:
-            self.interrupt()
-            events = self.poll(budget_us=TIDY_BUDGET_US)
-        for process in list(self.processes.values()):
-            tracer.lift_all(process.pid)
-            process.hardware.clear()
-        if was_running and self.processes and not tracer.running():
-            pending = [event for event in events if isinstance(event, SignalStop)]
-            signals = [ResumeAction(ResumeKind.CONTINUE, event.pid, event.tid, event.signal) for event in pending]
-            self.resume([*signals, *CONTINUE_ALL])
+    def _lift(self, pid: int) -> None:
+        tracer.lift_all(pid)
+        self.processes[pid].hardware.clear()
 
     def release(self, *, kill_launched: bool = False) -> None:
-        for process in list(self.processes.values()):
-            doomed = not process.attached and (kill_launched or not process.ever_resumed)
-            try:
-                if doomed:
-                    process.kill()
-                else:
-                    process.detach()
-            except NoSuchProcess:
-                self._remove(process.pid)
-            except DebugError as error:
-                logs.problem(f"process {process.pid}: {error}")
+        letting_go.release(self.processes.values(), kill_launched=kill_launched, remove=self._remove)
         if self._terminal_owner:
             _take_terminal_back()
 

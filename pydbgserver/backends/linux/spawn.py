@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 
 from pydbgserver import logs, native
-from pydbgserver.backends.command_line import DEFAULT_SHELL, CommandLine, command_line
+from pydbgserver.backends.command_line import DEFAULT_SHELL, command_line
+from pydbgserver.backends.launch_strings import LaunchStrings
 from pydbgserver.backends.linux import ptrace_log, system
 from pydbgserver.errors import KernelError, LaunchError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from pydbgserver.target.launch_spec import LaunchSpec
@@ -57,8 +57,9 @@ def launch(spec: LaunchSpec) -> Started:
     terminal, child_side = _open_terminal(spec) if spec.pty else (-1, -1)
     foreground = terminal < 0 and spec.stdin is None and _owns_terminal()
     ptrace_log.follow()
-    arguments = _Strings()
-    raw = arguments.launch_spec(spec, command, environment)
+    strings = LaunchStrings(_ffi)
+    raw = strings.launch_spec("linux_launch_spec", spec, command, environment)
+    raw.execs = command.execs
     raw.terminal = child_side
     raw.foreground = foreground
     pid = _lib.linux_launch(raw)
@@ -83,38 +84,6 @@ def _open_terminal(spec: LaunchSpec) -> tuple[int, int]:
 
         termios.tcsetwinsize(ends[1], spec.window_size)
     return ends
-
-
-class _Strings:
-    """Keeps the C strings of a launch alive until it is over."""
-
-    def __init__(self) -> None:
-        self._kept: list[object] = []
-
-    def _text(self, value: str | None) -> object:
-        if value is None:
-            return _ffi.NULL
-        self._kept.append(_ffi.new("char[]", value.encode(errors="surrogateescape")))
-        return self._kept[-1]
-
-    def _vector(self, values: Sequence[str]) -> object:
-        self._kept.append(_ffi.new("char *[]", [*(self._text(value) for value in values), _ffi.NULL]))
-        return self._kept[-1]
-
-    def launch_spec(self, spec: LaunchSpec, command: CommandLine, environment: Mapping[str, str]) -> Any:
-        """The `linux_launch_spec`; strings are encoded as file names are."""
-        raw = _ffi.new("linux_launch_spec *")
-        raw.path = self._text(command.path)
-        raw.argv = self._vector(command.arguments)
-        raw.envp = self._vector([f"{name}={value}" for name, value in environment.items()])
-        raw.directory = self._text(spec.working_directory)
-        raw.stdin_path = self._text(spec.stdin)
-        raw.stdout_path = self._text(spec.stdout)
-        raw.stderr_path = self._text(spec.stderr)
-        raw.new_session = spec.new_session
-        raw.disable_aslr = spec.disable_aslr
-        raw.execs = command.execs
-        return raw
 
 
 def _launch_error(spec: LaunchSpec, raw: Any, error: int) -> LaunchError:

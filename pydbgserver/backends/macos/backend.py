@@ -16,7 +16,8 @@ from pydbgserver.backends.macos.process import MacProcess
 from pydbgserver.backends.macos.registers import addressing_bits, describe_cpu
 from pydbgserver.backends.macos.spawn import Started
 from pydbgserver.backends.macos.tracer import Tracer
-from pydbgserver.errors import DebugError, NoSuchProcess
+from pydbgserver.errors import DebugError
+from pydbgserver.target import letting_go
 from pydbgserver.target.api import (
     ANY,
     Backend,
@@ -25,7 +26,6 @@ from pydbgserver.target.api import (
     Process,
     ProcessInfo,
     ResumeAction,
-    ResumeKind,
     RunOptions,
 )
 from pydbgserver.target.capabilities import BreakpointPrograms, CoreFiles, ThreadReports
@@ -34,7 +34,6 @@ from pydbgserver.target.events import (
     Execed,
     Forked,
     ProcessExited,
-    SignalStop,
     StopEvent,
     ThreadExited,
     ThreadStarted,
@@ -43,8 +42,6 @@ from pydbgserver.target.events import (
 
 SPIN_US = 150
 """How long a wait spins before it sleeps; as on Linux, not measured on a Mac."""
-TIDY_BUDGET_US = 2_000_000
-CONTINUE_ALL = (ResumeAction(ResumeKind.CONTINUE),)
 
 EXCEPTION_TYPES = {
     "EXC_BAD_ACCESS": 1,
@@ -171,35 +168,14 @@ class MacBackend(Backend):
         self._options = options
         self.tracer.configure(options, sum(1 << number for number in options.ignored_exceptions))
         if leaving:
-            self._tidy()
+            letting_go.tidy(self, running=self.tracer.running, lift=self._lift)
 
-    def _tidy(self) -> None:
-        """Traps and debug registers out, in a running target too: a trap hit a moment ago is undone by the stop."""
-        was_running = self.tracer.running() > 0
-        events: Sequence[StopEvent] = ()
-        if was_running:
-            self.interrupt()
-            events = self.poll(budget_us=TIDY_BUDGET_US)
-        for process in list(self.processes.values()):
-            self.tracer.lift_all(process.pid)
-            process.hardware.clear()
-        if was_running and self.processes and not self.tracer.running():
-            pending = [event for event in events if isinstance(event, SignalStop)]
-            signals = [ResumeAction(ResumeKind.CONTINUE, event.pid, event.tid, event.signal) for event in pending]
-            self.resume([*signals, *CONTINUE_ALL])
+    def _lift(self, pid: int) -> None:
+        self.tracer.lift_all(pid)
+        self.processes[pid].hardware.clear()
 
     def release(self, *, kill_launched: bool = False) -> None:
-        for process in list(self.processes.values()):
-            doomed = not process.attached and (kill_launched or not process.ever_resumed)
-            try:
-                if doomed:
-                    process.kill()
-                else:
-                    process.detach()
-            except NoSuchProcess:
-                self._remove(process.pid)
-            except DebugError as error:
-                logs.problem(f"process {process.pid}: {error}")
+        letting_go.release(self.processes.values(), kill_launched=kill_launched, remove=self._remove)
 
     # --- the machine -----------------------------------------------------------------
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydbgserver.backends.command_line import DEFAULT_SHELL, CommandLine, command_line
+from pydbgserver.backends.command_line import DEFAULT_SHELL, command_line
+from pydbgserver.backends.launch_strings import LaunchStrings
 from pydbgserver.backends.macos import denial, files
 from pydbgserver.backends.macos.registers import CPU_TYPE_ARM64, CPU_TYPE_X86_64
 from pydbgserver.backends.macos.tracer import Tracer
@@ -53,8 +53,10 @@ def launch(tracer: Tracer, spec: LaunchSpec) -> Started:
     environment = dict(os.environ if spec.environment is None else spec.environment)
     command = command_line(without_shell(spec), DEFAULT_SHELL, files)
     terminal, child_side = os.openpty() if spec.pty else (-1, -1)
-    strings = _Strings(tracer.ffi)
-    raw = strings.launch_spec(spec, command, environment)
+    strings = LaunchStrings(tracer.ffi)
+    raw = strings.launch_spec("mach_launch_spec", spec, command, environment)
+    raw.execs = command.execs - 1
+    raw.cpu_type, raw.cpu_subtype = CPU_TYPES.get(spec.architecture, (0, 0))
     raw.terminal = child_side
     pid = tracer.lib.mach_launch(raw)
     if child_side >= 0:
@@ -64,40 +66,6 @@ def launch(tracer: Tracer, spec: LaunchSpec) -> Started:
             os.close(terminal)
         raise _launch_error(tracer, spec, raw, pid)
     return Started(pid, attached=False, terminal=terminal)
-
-
-class _Strings:
-    """Keeps the C strings of a launch alive until it is over."""
-
-    def __init__(self, ffi: Any) -> None:
-        self._ffi = ffi
-        self._kept: list[object] = []
-
-    def _text(self, value: str | None) -> object:
-        if value is None:
-            return self._ffi.NULL
-        self._kept.append(self._ffi.new("char[]", value.encode(errors="surrogateescape")))
-        return self._kept[-1]
-
-    def _vector(self, values: Sequence[str]) -> object:
-        self._kept.append(self._ffi.new("char *[]", [*(self._text(value) for value in values), self._ffi.NULL]))
-        return self._kept[-1]
-
-    def launch_spec(self, spec: LaunchSpec, command: CommandLine, environment: Mapping[str, str]) -> Any:
-        """The `mach_launch_spec`; strings are encoded as file names are."""
-        raw = self._ffi.new("mach_launch_spec *")
-        raw.path = self._text(command.path)
-        raw.argv = self._vector(command.arguments)
-        raw.envp = self._vector([f"{name}={value}" for name, value in environment.items()])
-        raw.directory = self._text(spec.working_directory)
-        raw.stdin_path = self._text(spec.stdin)
-        raw.stdout_path = self._text(spec.stdout)
-        raw.stderr_path = self._text(spec.stderr)
-        raw.new_session = spec.new_session
-        raw.disable_aslr = spec.disable_aslr
-        raw.execs = command.execs - 1
-        raw.cpu_type, raw.cpu_subtype = CPU_TYPES.get(spec.architecture, (0, 0))
-        return raw
 
 
 def _launch_error(tracer: Tracer, spec: LaunchSpec, raw: Any, result: int) -> LaunchError:
