@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _ENDINGS = frozenset({ProcessExited, Execed})
 """Events after which something that was known is not true any more."""
 
-GOES_ON_BY_ITSELF = 0.2
-"""Seconds in which nobody reads a stop and types a command: a resume within them was not asked for by the user."""
+GOES_ON_BY_ITSELF = 0.5
+"""Seconds in which nobody reads a stop and types a command: a client that never paused for so long after a stop, and
+resumes, was not asked to by its user. On a busy machine it takes several times that from the stop to the resume."""
 
 
 class RunControl:
@@ -32,7 +33,7 @@ class RunControl:
     `budget_us`: how long a resume waits for its stop, in microseconds.
     """
 
-    __slots__ = ("_interrupt_until", "_newest", "_session", "_unattended", "budget_us")
+    __slots__ = ("_interrupt_until", "_interrupting", "_newest", "_session", "_unattended", "budget_us")
 
     def __init__(self, session: Session, budget_us: int = RESUME_BUDGET_US) -> None:
         self._session = session
@@ -41,7 +42,10 @@ class RunControl:
         """The pid of what was launched or attached to last: an interrupt of several processes is told of that one, as
         gdbserver does (linux-low.cc, signal_pid). What gdb has selected may be where it put a breakpoint last."""
         self._interrupt_until = 0.0
-        """Until when (time.monotonic) a resume is stopped at once by an interrupt that came before it."""
+        """Until when (time.monotonic) the next packet has to come for an interrupt that came before a resume to stop
+        that resume at once; 0 without an interrupt."""
+        self._interrupting = False
+        """The target runs, and the client has asked it to stop."""
         self._unattended = False
         """The client has detached, and everything runs on with the server attached (`leave_running`)."""
 
@@ -66,9 +70,8 @@ class RunControl:
         if session.non_stop is not None:
             return session.non_stop.resume(actions)
         if self._interrupt_until:
-            until, self._interrupt_until = self._interrupt_until, 0.0
-            if monotonic() < until:
-                return self._stop_before_running(actions)
+            self._interrupt_until = 0.0
+            return self._stop_before_running(actions)
         if session.stops.waiting:
             event = session.reports.next_waiting(actions)
             if event is not None:
@@ -94,7 +97,7 @@ class RunControl:
     def has_pending(self) -> bool:
         """Whether a resume has more to see to than its actions."""
         session = self._session
-        if session.run_settings.changed or session.stops.pending or self._interrupt_until:
+        if session.run_settings.changed or session.stops.pending or self.interrupted_before:
             return True
         return session.non_stop is not None or bool(session.inserted.programmed)
 
@@ -119,17 +122,37 @@ class RunControl:
         happened, and it is dropped, unless gdb goes on by itself (a software watchpoint, a false condition): then its
         user is still waiting for the stop.
 
+        While something runs another stop may come first, the end of a step for one. It is as if the interrupt had come
+        after it.
+
         A wait for a program to start is given up.
         """
         session = self._session
         if session.awaited is not None:
             awaited.give_up(session)
         elif session.running:
+            self._interrupting = True
             session.backend.interrupt(self._newest)
         elif session.packets > session.reports.packet:
             self._interrupt_until = inf
-        elif session.dialect.is_gdb and not isinstance(session.stops.last, Interrupted):
+        elif not isinstance(session.stops.last, Interrupted):
+            self._keep_interrupt()
+
+    def _keep_interrupt(self) -> None:
+        if self._session.dialect.is_gdb:
             self._interrupt_until = monotonic() + GOES_ON_BY_ITSELF
+
+    @property
+    def interrupted_before(self) -> bool:
+        """Whether an interrupt is kept for the resume to come."""
+        return self._interrupt_until != 0.0
+
+    def packet_came(self) -> None:
+        """For `Session`: what an interrupt is kept for still goes on, or is over."""
+        now = monotonic()
+        self._interrupt_until = (
+            max(self._interrupt_until, now + GOES_ON_BY_ITSELF) if now < self._interrupt_until else 0.0
+        )
 
     def _stop_before_running(self, actions: Sequence[ResumeAction]) -> bytes:
         session = self._session
@@ -165,6 +188,10 @@ class RunControl:
             output.collect()
             output.flush()
         event = events[0]
+        if self._interrupting:
+            self._interrupting = False
+            if not any(isinstance(one, Interrupted | ProcessExited) for one in events):
+                self._keep_interrupt()
         if len(events) > 1 or event.__class__ in _ENDINGS:
             session.account(events)
             session.stops.arrive(events[1:], all_at_once=session.dialect.is_lldb)

@@ -173,6 +173,8 @@ class Session:
         An unknown packet gets the empty reply. Never raises.
         """
         self.packets += 1
+        if self.run_control.interrupted_before:
+            self.run_control.packet_came()
         if self._unidentified:
             self._identify(body)
         found = REGISTRY.find(body)

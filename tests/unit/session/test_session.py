@@ -131,14 +131,38 @@ def test_an_interrupt_that_lost_the_race_against_a_stop_is_dropped() -> None:
 
 
 def test_an_interrupt_is_kept_for_a_client_that_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """gdb steps for a software watchpoint; its user has seen none of the stops."""
-    for seconds, answer in ((0.1, "T02"), (1.0, "T0b")):
+    """gdb steps for a software watchpoint; its user has seen none of the stops. What it reads first may take long."""
+    for times, answer in (((0.1, 0.2, 0.3), "T02"), ((0.4, 0.8, 1.2), "T02"), ((0.1, 0.2, 1.0), "T0b")):
         talk = gdb(script=[Stop(StepDone(PID, PID)), Stop(SignalStop(PID, PID, 11))])
-        clock = iter((10.0, 10.0 + seconds))
+        clock = iter((10.0, *(10.0 + seconds for seconds in times)))
         monkeypatch.setattr("pydbgserver.session.run_control.monotonic", partial(next, clock))
         assert talk.ask("vCont;s:p64.64").startswith("T05")
         talk.session.run_control.interrupt()
+        for _ in range(2):
+            talk.ask("m401000,4")
         assert talk.ask("vCont;s:p64.64").startswith(answer)
+
+
+@pytest.mark.parametrize(("seconds", "answer"), [(0.1, "T02"), (1.0, "T0b")])
+def test_an_interrupt_that_meets_the_end_of_a_step_is_kept(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, answer: str
+) -> None:
+    """gdb steps one thread over a breakpoint whose condition is false, and then lets all go on."""
+    talk = gdb(script=[Stop(StepDone(PID, PID), slow=True), Stop(SignalStop(PID, PID, 11))])
+    clock = iter((10.0, 10.0 + seconds))
+    monkeypatch.setattr("pydbgserver.session.run_control.monotonic", partial(next, clock))
+    assert talk.raw("vCont;s:p64.64") is None
+    talk.session.run_control.interrupt()
+    assert (talk.poll() or "").startswith("T05")
+    assert talk.ask("vCont;c").startswith(answer)
+
+
+def test_an_interrupt_that_meets_the_end_of_the_program_is_over() -> None:
+    talk = gdb(script=[Stop(ProcessExited(PID, exit_code=0), slow=True)])
+    talk.raw("vCont;c")
+    talk.session.run_control.interrupt()
+    assert (talk.poll() or "").startswith("W00")
+    assert not talk.session.run_control.interrupted_before
 
 
 def test_the_last_stop_can_be_asked_for_again_and_again() -> None:
