@@ -31,9 +31,9 @@ def first_threads(session: Session) -> str:
     if session.dialect.is_lldb and not session.backend.processes:
         return "OK"
     session.thread_listing = [
-        session.dialect.thread_id(pid, tid)
+        thread
         for pid, process in session.backend.processes.items()
-        for tid in process.threads()
+        for thread in session.dialect.thread_ids(pid, process.threads())
     ]
     return _next_threads(session)
 

@@ -9,7 +9,7 @@ which debugger it talks to.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import Enum
 
 from pydbgserver.errors import DebugError, NoSuchProcess, NoSuchThread, Unsupported
@@ -241,6 +241,11 @@ class Dialect:
     def thread_id(self, pid: int, tid: int) -> str:
         """How a thread is written: pP.T when multiprocess was agreed, else the bare tid."""
         return f"p{pid:x}.{tid:x}" if self.multiprocess else f"{tid:x}"
+
+    def thread_ids(self, pid: int, tids: Iterable[int]) -> list[str]:
+        """The same for many threads of one process."""
+        process = f"p{pid:x}." if self.multiprocess else ""
+        return [f"{process}{tid:x}" for tid in tids]
 
     def current_thread_id(self, pid: int, tid: int) -> str:
         """The same in qC, which lldb 19 matches against ``^QC[0-9A-Fa-f]+$`` to find its place in the stream."""

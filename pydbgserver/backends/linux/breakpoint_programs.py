@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 from pydbgserver.arch.fields import Op
 from pydbgserver.arch.model import Arch, Reg
 from pydbgserver.backends.linux import tracer
-from pydbgserver.target.agent_expr import REGISTER_SIZES, BreakpointProgram
 from pydbgserver.target.capabilities import BreakpointPrograms
 
 if TYPE_CHECKING:
     from pydbgserver.backends.linux.process import LinuxProcess
+    from pydbgserver.target.agent_expr import BreakpointProgram
 
 # Registers whose visible form is only a zero-extended stored one can be read as they are stored.
 _PLAIN = frozenset({Op.COPY, Op.ZX})
 
 
 def _size(register: Reg) -> int:
+    from pydbgserver.target.agent_expr import REGISTER_SIZES
+
     size = register.stored
     return size if register.op in _PLAIN and size in REGISTER_SIZES else 0
 
@@ -41,6 +43,8 @@ class LinuxBreakpointPrograms(BreakpointPrograms):
         tracer.set_program(self._process.pid, address, hardware, program)
 
     def clear(self, address: int, *, hardware: bool) -> None:
+        from pydbgserver.target.agent_expr import BreakpointProgram
+
         tracer.set_program(self._process.pid, address, hardware, BreakpointProgram())
 
     def persistent(self) -> bool:

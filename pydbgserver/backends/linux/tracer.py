@@ -106,7 +106,7 @@ def kill(pid: int) -> None:
 
 def threads(pid: int) -> list[int]:
     """Live thread ids; empty for an unknown process."""
-    size = 256
+    size = 1024
     while True:
         tids = _ffi.new("int32_t[]", size)
         count = _lib.linux_threads(pid, tids, size)
