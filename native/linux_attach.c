@@ -14,8 +14,8 @@
      PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXIT)
 
 /* Launched programs die with the server; attached ones outlive it. */
-long seize(pid_t tid, bool launched) {
-    return trace(PTRACE_SEIZE, tid, 0, OPTIONS | (launched ? PTRACE_O_EXITKILL : 0));
+unsigned long trace_options(bool launched) {
+    return OPTIONS | (launched ? PTRACE_O_EXITKILL : 0);
 }
 
 /* --- attach ----------------------------------------------------------------------- */
@@ -33,7 +33,7 @@ static int seize_new_threads(struct process *process) {
         pid_t tid = (pid_t)atoi(entry->d_name);
         if (tid <= 0 || find_thread(tid))
             continue;
-        long result = seize(tid, false);
+        long result = trace(PTRACE_SEIZE, tid, 0, trace_options(false));
         if (result < 0) {
             process->leaderless |= tid == process->pid;
             failure = result;

@@ -140,6 +140,10 @@ static int read_reports(linux_launch_spec *spec, int fd) {
     return error;
 }
 
+/* Until the program is there, nobody stops what the shell and the wrapper start beside it: shells run commands when they
+ * begin (zsh's .zshenv; bash's .bashrc where it finds SSH_CLIENT), and wait for them. */
+#define OPTIONS_BEFORE_EXEC (PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)
+
 /* Follows the child to its last exec. 0, or the wait status with which it ended. */
 static int run_to_exec(pid_t pid, int execs) {
     int status;
@@ -157,7 +161,7 @@ static int run_to_exec(pid_t pid, int execs) {
 }
 
 static int start_tracing(linux_launch_spec *spec, pid_t pid, const struct pipes *pipes) {
-    long result = seize(pid, true);
+    long result = trace(PTRACE_SEIZE, pid, 0, OPTIONS_BEFORE_EXEC);
     if (result < 0) {
         kernel.kill(pid, SIGKILL);
         kernel.waitpid(pid, &(int){0}, __WALL);
@@ -178,6 +182,7 @@ static int start_tracing(linux_launch_spec *spec, pid_t pid, const struct pipes 
         }
         return error ? error : -ENOEXEC;
     }
+    trace(PTRACE_SETOPTIONS, pid, 0, trace_options(true));
     return 0;
 }
 

@@ -203,7 +203,8 @@ void heard_of_child(const struct event *event);
 void release_unheard(void);
 
 /* linux_attach.c */
-long seize(pid_t tid, bool launched);
+/* For PTRACE_SEIZE and PTRACE_SETOPTIONS. */
+unsigned long trace_options(bool launched);
 int adopt_all_threads(struct process *process);
 void release_process(struct process *process, bool stopped);
 

@@ -10,9 +10,9 @@ import pytest
 
 from pydbgserver.backends.terminal import ServerTerminal
 from pydbgserver.errors import LaunchError
-from pydbgserver.target.api import LaunchSpec
+from pydbgserver.target.api import LaunchSpec, RunOptions
 from pydbgserver.target.capabilities import ExecFile, StandardStreams
-from pydbgserver.target.events import ProcessExited
+from pydbgserver.target.events import Forked, ProcessExited
 from tests.live.debuggee import Debuggees
 
 
@@ -128,6 +128,22 @@ def test_not_a_program(debuggees: Debuggees, tmp_path: Path) -> None:
     script.chmod(0o755)
     with pytest.raises(LaunchError, match=f"cannot execute {script}: execve failed: Exec format error"):
         debuggees.backend.launch(LaunchSpec(str(script)))
+
+
+def test_shell_that_runs_commands_first(debuggees: Debuggees, tmp_path: Path) -> None:
+    """As one does whose start-up file has some: it waits for their end."""
+    shell, beside = tmp_path / "shell", tmp_path / "beside"
+    shell.write_text(f'#!/bin/sh\nfound=$(/bin/echo found)\n/bin/echo $found > {beside}\neval "$2"\n')
+    shell.chmod(0o755)
+    environment = {"SHELL": str(shell), "TEST_WORD": "yes"}
+    assert "variable [TEST_WORD=yes]" in report(debuggees, through_shell=True, environment=environment)
+    assert beside.read_text() == "found\n"
+
+
+def test_forks_are_followed_behind_a_shell(debuggees: Debuggees) -> None:
+    target = debuggees.launch("fork", through_shell=True)
+    debuggees.backend.set_options(RunOptions(report_forks=True))
+    assert any(isinstance(event, Forked) for event in target.run())
 
 
 def test_shell_that_never_execs(debuggees: Debuggees, tmp_path: Path) -> None:
