@@ -16,7 +16,7 @@ from bench_rows import MIB, Row, Samples
 from bench_servers import OURS, Contender
 
 from pydbgserver.testing.client import frame
-from tests.e2e.servers import LLDB_SERVERS, find, start_listening_file
+from tests.e2e.servers import LLDB_SERVERS, WAIT, NotStarted, Server, find, spawn
 
 PUT_PIECE = 16 << 10
 GET_PIECE = 1 << 10
@@ -42,13 +42,28 @@ def files_of(contender: Contender, folder: Path) -> Iterator[Link]:
     else:
         command = contender.command if contender.name == OURS else (find(LLDB_SERVERS) or LLDB_SERVERS[0],)
         options = ["platform", "--server", "--listen", "127.0.0.1:0", "--socket-file"]
-        server = start_listening_file([*command, *options], folder / f"port-{contender.name}")
+        server = start_platform([*command, *options], folder / f"port-{contender.name}")
     try:
         link = contender.connect(server)
         yield link
         link.close()
     finally:
         server.close()
+
+
+def start_platform(command: Sequence[str], path: Path) -> Server:
+    """Start a platform server by `command`, whose last option is the one that `path` is the value of: the file that
+    gets the port. Raises NotStarted."""
+    server = Server(spawn([*command, str(path)]), 0, stays=True)
+    deadline = time.monotonic() + WAIT
+    while not (path.exists() and path.read_text().strip("\0\n")):
+        if time.monotonic() > deadline or server.process.poll() is not None:
+            server.read_available()
+            server.close()
+            raise NotStarted(server.output)
+        server.read_available(0.01)
+    server.port = int(path.read_text().strip("\0\n"))
+    return server
 
 
 def open_file(link: Link, path: Path, flags: int) -> str:

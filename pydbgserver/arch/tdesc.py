@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import TypeAlias
 
 from pydbgserver.arch.model import Arch, Feature, FlagsType, Reg, RegisterType, UnionType
 
@@ -67,12 +68,17 @@ def _numbers(numbers: list[int], form: str) -> str | None:
     return ",".join(format(one, form) for one in numbers) or None
 
 
-def _tag(element: str, attributes: Iterable[tuple[str, str | int | None]], *, empty: bool = True) -> str:
+Attribute: TypeAlias = "tuple[str, str | int | None]"
+"""Name and value; None: the register has none."""
+
+
+def _tag(element: str, attributes: Iterable[Attribute], *, empty: bool = True) -> str:
     words = "".join(f' {name}="{value}"' for name, value in attributes if value is not None)
     return f"<{element}{words}{'/' if empty else ''}>"
 
 
-def _register(register: Reg) -> str:
+def _register(register: Reg, *own: Attribute, lists: Iterable[Attribute] = ()) -> str:
+    """`own`: the attributes that each client's document has of its own; `lists`: those at the end."""
     encoding, format = _presentation(register)
     return _tag(
         "reg",
@@ -81,14 +87,30 @@ def _register(register: Reg) -> str:
             ("bitsize", register.bits),
             ("type", register.type),
             ("regnum", register.number),
-            ("group", register.gdb_group),
-            ("group_id", _SET_IDS[register.group]),
+            *own,
             ("encoding", encoding),
             ("format", format),
             ("altname", register.altname),
             ("ehframe_regnum", register.ehframe),
             ("dwarf_regnum", register.dwarf),
             ("generic", register.generic),
+            *lists,
+        ),
+    )
+
+
+def _for_gdb(register: Reg) -> str:
+    return _register(register, ("group", register.gdb_group), ("group_id", _SET_IDS[register.group]))
+
+
+def _for_lldb(arch: Arch, register: Reg) -> str:
+    return _register(
+        register,
+        ("offset", _block_offset(arch, register)),
+        ("group", _SET_NAMES[register.group]),
+        lists=(
+            ("value_regnums", _numbers(_lies_in(arch, register), "d")),
+            ("invalidate_regnums", _numbers(_overlapping(arch, register), "d")),
         ),
     )
 
@@ -113,7 +135,7 @@ def _feature(feature: Feature) -> Iterator[str]:
     for declared in feature.types:
         yield from _type(declared)
     for register in feature.regs:
-        yield _register(register)
+        yield _for_gdb(register)
     yield "</feature>"
 
 
@@ -149,26 +171,7 @@ def _lldb_document(arch: Arch) -> Iterator[str]:
         for declared in feature.types:
             yield from _type(declared)
     for register in (*arch.registers, *arch.views):
-        encoding, format = _presentation(register)
-        yield _tag(
-            "reg",
-            (
-                ("name", register.name),
-                ("bitsize", register.bits),
-                ("type", register.type),
-                ("regnum", register.number),
-                ("offset", _block_offset(arch, register)),
-                ("group", _SET_NAMES[register.group]),
-                ("encoding", encoding),
-                ("format", format),
-                ("altname", register.altname),
-                ("ehframe_regnum", register.ehframe),
-                ("dwarf_regnum", register.dwarf),
-                ("generic", register.generic),
-                ("value_regnums", _numbers(_lies_in(arch, register), "d")),
-                ("invalidate_regnums", _numbers(_overlapping(arch, register), "d")),
-            ),
-        )
+        yield _for_lldb(arch, register)
     yield "</feature>"
     yield "</target>"
 

@@ -7,13 +7,13 @@ letter, at once.
 
 from __future__ import annotations
 
-from pydbgserver.cli.comm import parse_lldb, parse_number
+from pydbgserver.cli.comm import parse_number
 from pydbgserver.cli.gdbserver import OPTIONS as GDBSERVER_OPTIONS
-from pydbgserver.cli.lldb import from_environment, unknown
+from pydbgserver.cli.lldb import finish, from_environment, unknown
 from pydbgserver.cli.table import NONE, REQUIRED, answer, apply_option, ignore, put, take
 from pydbgserver.cli.words import help_answer, version_answer
 from pydbgserver.errors import UsageError
-from pydbgserver.options import DESCRIPTOR, Answer, Endpoint, Options
+from pydbgserver.options import Answer, Options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,17 +132,7 @@ def _spelled_out(argument: str) -> str:
 
 
 def _finish(draft: Draft, words: list[str], after: list[str]) -> Options:
-    """`words` are the address (unless a descriptor stands for it) and perhaps the program."""
-    descriptor, reverse = draft.pop("fd", None), bool(draft.pop("reverse", False))
-    if descriptor is not None:
-        endpoint = Endpoint(kind=DESCRIPTOR, descriptor=descriptor)
-    elif words:
-        endpoint = parse_lldb(words.pop(0), reverse=reverse)
-    else:
-        raise UsageError("error: no connection arguments\nTry 'pydbgserver --help'.")
-    program = (*words, *after)
-    if program:
-        draft["program"] = program
-    if bool(program) + ("attach" in draft) + ("wait_for" in draft) > 1:
+    options = finish(draft, words, after)
+    if sum(one in draft for one in ("program", "attach", "wait_for")) > 1:
         raise UsageError("error: a program, --attach and --waitfor exclude each other")
-    return Options(style="lldb", endpoint=endpoint, through_shell=False, once=True, **draft)
+    return options

@@ -64,14 +64,14 @@ def parse(arguments: list[str]) -> Options | Answer:
     while rest:
         argument = rest.pop(0)
         if argument == "--":
-            return _finish(draft, words, rest)
+            return finish(draft, words, rest)
         if not argument.startswith("-") or argument == "-":
             words.append(argument)
             continue
         asked = apply_option(OPTIONS, draft, argument.lstrip("-"), rest, unknown)
         if asked is not None:
             return asked
-    return _finish(draft, words, [])
+    return finish(draft, words, [])
 
 
 def unknown(argument: str) -> UsageError:
@@ -89,7 +89,7 @@ def from_environment() -> Draft:
     return draft
 
 
-def _finish(draft: Draft, words: list[str], after_dashes: list[str]) -> Options:
+def finish(draft: Draft, words: list[str], after_dashes: list[str]) -> Options:
     """`words` are the address (unless a descriptor stands for it) and perhaps the beginning of the program."""
     descriptor, reverse = draft.pop("fd", None), bool(draft.pop("reverse", False))
     if descriptor is not None:

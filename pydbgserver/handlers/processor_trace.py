@@ -21,20 +21,8 @@ def trace_supported(session: Session) -> str:
 
 
 @packet("jLLDBTraceStart", "':' request:binary", dialect="lldb")
-def start_trace(session: Session, request: bytes) -> str:
-    raise _nothing_is_traced(session)
-
-
 @packet("jLLDBTraceStop", "':' request:binary", dialect="lldb")
-def stop_trace(session: Session, request: bytes) -> str:
-    raise _nothing_is_traced(session)
-
-
 @packet("jLLDBTraceGetState", "':' request:binary", dialect="lldb")
-def trace_state(session: Session, request: bytes) -> str:
-    raise _nothing_is_traced(session)
-
-
 @packet("jLLDBTraceGetBinaryData", "':' request:binary", dialect="lldb")
-def trace_data(session: Session, request: bytes) -> str:
+def trace(session: Session, request: bytes) -> str:
     raise _nothing_is_traced(session)

@@ -156,13 +156,17 @@ def _tcp(endpoint: Endpoint) -> Listener:
     if endpoint.connect:
         return _connect(made, address, text)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _bind(made, address, "address")
+    return SocketListener(made)
+
+
+def _bind(made: socket.socket, address: object, what: str) -> None:
     try:
-        made.bind(address)
+        made.bind(address)  # type: ignore[arg-type]
         made.listen(1)
     except OSError as error:
         made.close()
-        raise UsageError(f"Can't bind address: {error.strerror}.") from None
-    return SocketListener(made)
+        raise UsageError(f"Can't bind {what}: {error.strerror or error}.") from None
 
 
 def _resolve(endpoint: Endpoint) -> tuple[int, int, int, tuple[object, ...]]:
@@ -206,12 +210,7 @@ def _unix(endpoint: Endpoint) -> Listener:
     if endpoint.connect:
         return _connect(made, endpoint.path, endpoint.path)
     _remove_stale(endpoint.path)
-    try:
-        made.bind(endpoint.path)
-        made.listen(1)
-    except OSError as error:
-        made.close()
-        raise UsageError(f"Can't bind {endpoint.path}: {error.strerror or error}.") from None
+    _bind(made, endpoint.path, endpoint.path)
     return SocketListener(made, path=endpoint.path)
 
 
@@ -234,12 +233,7 @@ def _abstract(endpoint: Endpoint) -> Listener:
     address = b"\0" + os.fsencode(endpoint.path)
     if endpoint.connect:
         return _connect(made, address, endpoint.path)
-    try:
-        made.bind(address)
-        made.listen(1)
-    except OSError as error:
-        made.close()
-        raise UsageError(f"Can't bind the abstract socket {endpoint.path}: {error.strerror}.") from None
+    _bind(made, address, f"the abstract socket {endpoint.path}")
     return SocketListener(made)
 
 

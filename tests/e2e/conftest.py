@@ -6,13 +6,13 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.clients import KINDS, Client, ClientKind
-from tests.e2e.servers import LLDB_SERVERS, ROOT, Server, find, server_command, start_server, with_peers
+from tests.e2e.servers import LLDB_SERVERS, ROOT, Server, find, server_command, start_platform, start_server, with_peers
 from tests.e2e.session import Session
 from tests.programs import Programs
 
@@ -133,3 +133,13 @@ class Debug:
 def debug(program: Programs, tmp_path: Path) -> Iterator[Debug]:
     with ExitStack() as stack:
         yield Debug(program, tmp_path, stack)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Our platform server, for lldb."""
+    require_client("lldb")
+    if with_peers():
+        pytest.skip("lldb-server's platform mode needs a port for each session")
+    with closing(start_platform()) as started:
+        yield started

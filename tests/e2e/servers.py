@@ -134,23 +134,8 @@ def start_by(command: Sequence[str]) -> Server:
     return _port_on_stderr(command, stays=True)
 
 
-def start_listening_file(command: Sequence[str], path: Path) -> Server:
-    """Start a platform server by `command`, whose last option is the one that `path` is the value of: the file that
-    gets the port. Raises NotStarted."""
-    server = Server(_spawn([*command, str(path)]), 0, stays=True)
-    deadline = time.monotonic() + WAIT
-    while not (path.exists() and path.read_text().strip("\0\n")):
-        if time.monotonic() > deadline or server.process.poll() is not None:
-            server.read_available()
-            server.close()
-            raise NotStarted(server.output)
-        server.read_available(0.01)
-    server.port = int(path.read_text().strip("\0\n"))
-    return server
-
-
 def _port_on_stderr(command: Sequence[str], *, stays: bool = False) -> Server:
-    server = Server(_spawn(command), 0, stays=stays)
+    server = Server(spawn(command), 0, stays=stays)
     deadline = time.monotonic() + WAIT
     while (said := re.search(r"Listening on port (\d+)", server.output)) is None:
         if not server.read_available(max(0.0, deadline - time.monotonic())):
@@ -163,7 +148,7 @@ def _port_on_stderr(command: Sequence[str], *, stays: bool = False) -> Server:
 def _port_through_pipe(command: Sequence[str], what: Sequence[str]) -> Server:
     """As lldb does: the port comes as text with a NUL after it through the descriptor given by --pipe."""
     reading, writing = os.pipe()
-    server = Server(_spawn([*command, "--pipe", str(writing), *what], inherit=[writing]), 0)
+    server = Server(spawn([*command, "--pipe", str(writing), *what], inherit=[writing]), 0)
     os.close(writing)
     text = b""
     with os.fdopen(reading, "rb", buffering=0) as pipe, selectors.DefaultSelector() as selector:
@@ -180,7 +165,8 @@ def _port_through_pipe(command: Sequence[str], what: Sequence[str]) -> Server:
     return server
 
 
-def _spawn(command: Sequence[str], inherit: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+def spawn(command: Sequence[str], inherit: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """A server's process; `inherit`: descriptors that it gets beside its standard ones."""
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.clients import LLDB
-from tests.e2e.conftest import Debug, require_client
-from tests.e2e.servers import Server, start_platform, with_peers
+from tests.e2e.conftest import Debug
+from tests.e2e.servers import Server
 from tests.e2e.session import DETACH, KILL, Session, Step
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    require_client(LLDB.name)
-    if with_peers():
-        pytest.skip("lldb-server's platform mode needs a port for each session")
-    with ExitStack() as stack:
-        started = start_platform()
-        stack.callback(started.close)
-        yield started
 
 
 def connect(debug: Debug, server: Server, remote: Path, name: str | None = None) -> Session:

@@ -6,29 +6,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.clients import LLDB
-from tests.e2e.conftest import Debug, require_client
-from tests.e2e.servers import WAIT, Server, find, server_environment, start_platform, with_peers
+from tests.e2e.conftest import Debug
+from tests.e2e.servers import WAIT, Server, find, server_environment
 from tests.e2e.session import Session, Step
 
 SMALL = 256 << 10
 """Bytes of the small disk."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    require_client(LLDB.name)
-    if with_peers():
-        pytest.skip("lldb-server's platform mode needs a port for each session")
-    with ExitStack() as stack:
-        started = start_platform()
-        stack.callback(started.close)
-        yield started
 
 
 @pytest.fixture

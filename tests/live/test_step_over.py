@@ -36,6 +36,17 @@ def comes_to_sleep(target: Debuggee) -> bool:
     return state_of(target.pid) == "S"
 
 
+def sleeps_and_is_interrupted(target: Debuggee) -> None:
+    assert comes_to_sleep(target)
+    assert target.interrupt() == [Interrupted(target.pid, target.pid)]
+
+
+def sleeps_and_gets_a_signal(target: Debuggee) -> None:
+    assert comes_to_sleep(target)
+    os.kill(target.pid, signal.SIGUSR1)
+    assert target.wait() == [SignalStop(target.pid, target.pid, signal.SIGUSR1)]
+
+
 def test_a_blocking_system_call_that_goes_on_is_no_new_hit(debuggees: Debuggees) -> None:
     target = debuggees.launch("blocked_call")
     blocking = target.plant("blocking")
@@ -43,12 +54,9 @@ def test_a_blocking_system_call_that_goes_on_is_no_new_hit(debuggees: Debuggees)
     assert target.run() == hit
     for _ in range(3):
         target.start()
-        assert comes_to_sleep(target)
-        assert target.interrupt() == [Interrupted(target.pid, target.pid)]
+        sleeps_and_is_interrupted(target)
     target.start()
-    assert comes_to_sleep(target)
-    os.kill(target.pid, signal.SIGUSR1)
-    assert target.wait() == [SignalStop(target.pid, target.pid, signal.SIGUSR1)]
+    sleeps_and_gets_a_signal(target)
     assert target.run(ResumeAction(ResumeKind.CONTINUE, signal=signal.SIGUSR1)) == hit
     assert target.long_at("calls") & 0xFFFFFFFF == 2
 
@@ -58,12 +66,9 @@ def test_a_step_that_was_interrupted_leaves_no_signal_behind(debuggees: Debuggee
     target = debuggees.launch("blocked_call")
     for action in (ResumeAction(ResumeKind.CONTINUE), STEP, ResumeAction(ResumeKind.CONTINUE)):
         target.start(action)
-        assert comes_to_sleep(target)
-        assert target.interrupt() == [Interrupted(target.pid, target.pid)]
+        sleeps_and_is_interrupted(target)
     target.start()
-    assert comes_to_sleep(target)
-    os.kill(target.pid, signal.SIGUSR1)
-    assert target.wait() == [SignalStop(target.pid, target.pid, signal.SIGUSR1)]
+    sleeps_and_gets_a_signal(target)
 
 
 def test_every_instruction_of_a_function_with_a_trap_on_each(debuggees: Debuggees) -> None:

@@ -1,20 +1,12 @@
-"""Agent expressions in C under the address and undefined-behaviour sanitizers."""
+"""Agent expressions in C."""
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
-NATIVE = Path(__file__).resolve().parents[2] / "native"
-FLAGS = ("-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-sanitize-recover=all")
+from tests.native.sanitized import NATIVE, compiled, passes
 
 
 def test_agent_expressions_under_sanitizers(tmp_path: Path) -> None:
-    binary = tmp_path / "test_agent_expr"
-    sources = [*map(str, sorted(NATIVE.glob("agent_expr*.c"))), str(NATIVE / "tests/test_agent_expr.c")]
-    includes = [f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
-    command = ["gcc", *FLAGS, "-fsanitize=address,undefined", *includes, "-o", str(binary), *sources]
-    compiled = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert compiled.returncode == 0, compiled.stderr
-    done = subprocess.run([str(binary)], capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout) == (0, "all passed\n"), done.stderr
+    sources = [*sorted(NATIVE.glob("agent_expr*.c")), NATIVE / "tests/test_agent_expr.c"]
+    passes("all passed", compiled(tmp_path / "test_agent_expr", sources))
