@@ -28,6 +28,8 @@ WAIT_SECONDS = 10
 """For a command that comes without a timeout, as in lldb-server: the client waits no longer, either."""
 
 NO_TIMEOUT = 0xFFFFFFFF
+LONGEST_WAIT = 1_000_000
+"""Seconds: eleven days. poll(2) can be asked for twice as many."""
 
 
 def _host(session: Session) -> SessionHost:
@@ -102,7 +104,8 @@ def shell(session: Session, command: str, timeout: int, directory: str | None) -
         return NO_COMMAND_RESULT
     with process:
         try:
-            output, _ = process.communicate(timeout=WAIT_SECONDS if timeout in (0, NO_TIMEOUT) else timeout)
+            seconds = WAIT_SECONDS if timeout in (0, NO_TIMEOUT) else min(timeout, LONGEST_WAIT)
+            output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

@@ -124,6 +124,11 @@ def test_shell(command: str, reply: str) -> None:
     assert platform().ask(f"qPlatform_shell:{text(command)},ffffffff") == reply
 
 
+@pytest.mark.parametrize("seconds", ["20c49c", "7fffffff", "1000000000", "f" * 16])
+def test_shell_with_all_the_time_there_is(seconds: str) -> None:
+    assert platform().ask(f"qPlatform_shell:{text('exit 3')},{seconds}") == "F,3,0,"
+
+
 def test_shell_in_a_directory(tmp_path: Path) -> None:
     assert platform().ask(f"qPlatform_shell:{text('pwd')},a,{text(tmp_path)}") == f"F,0,0,{tmp_path}\n"
     assert platform().ask(f"qPlatform_shell:{text('pwd')},a,{text(tmp_path / 'x')}") == "F,ffffffff"
