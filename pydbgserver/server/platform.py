@@ -26,6 +26,7 @@ from pydbgserver.options import Options
 from pydbgserver.server.guest import serve_guest
 from pydbgserver.server.listen import Listener, SocketListener
 from pydbgserver.server.platform_host import KILL, LAUNCH, MESSAGE, QUERY, READY, REQUEST
+from pydbgserver.server.turns import Turns
 from pydbgserver.session.options import SessionOptions
 
 if TYPE_CHECKING:
@@ -46,13 +47,12 @@ ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 @dataclass
 class Guest:
     """One process of the lobby's. `channel`: the lobby's end; `owner`: pid of the platform session it belongs to, 0 if
-    it came by itself; `waits_for`: the address whose debugger it waits for, None when it has its connection."""
+    it came by itself."""
 
     pid: int
     channel: socket.socket
     address: str
     owner: int = 0
-    waits_for: str | None = None
     kill_at: float = 0.0
     killers: list[Guest] = field(default_factory=list)
     program: Guest | None = None
@@ -91,6 +91,7 @@ class Lobby:
         self._listener = listener
         self._selector = selectors.DefaultSelector()
         self._guests: dict[int, Guest] = {}
+        self._turns = Turns()
         self._arrivals: set[socket.socket] = set()
         self._ending = False
         self._served = False
@@ -135,7 +136,7 @@ class Lobby:
     # Connections.
 
     def _accept(self) -> None:
-        if self._ending or (self._served and not self._options.server and not self._waiting()):
+        if self._ending or (self._served and not self._options.server and not self._turns):
             return
         try:
             connection, address = self._listener.socket.accept()
@@ -148,9 +149,6 @@ class Lobby:
         arrival = Arrival(connection, address)
         self._arrivals.add(connection)
         self._selector.register(connection, selectors.EVENT_READ, lambda: self._look(arrival))
-
-    def _waiting(self) -> list[Guest]:
-        return [guest for guest in self._guests.values() if guest.waits_for is not None]
 
     def _look(self, arrival: Arrival) -> None:
         """Peek at what a connection has sent; decide when it is enough."""
@@ -186,22 +184,24 @@ class Lobby:
     def _seat(self, arrival: Arrival, *, debugger: bool) -> None:
         """Give the connection to the session that waits for it, or to a new one."""
         machine = arrival.machine
-        guest = next((one for one in self._waiting() if one.waits_for == machine), None) if debugger else None
-        if guest is None:
-            guest = self._fork(machine)
+        session = self._turns.next_for(machine) if debugger else None
+        guest = self._guests[session] if session is not None else self._fork(machine)
         with arrival.connection as connection:
             if guest is None:
                 return
-            guest.waits_for = None
             peer = repr(arrival.address).encode()
             with suppress(OSError):  # It has ended meanwhile, and so has the connection.
                 socket.send_fds(guest.channel, [b"%d%b" % (arrival.no_ack, peer)], [connection.fileno()])
+        # Only now, for whoever is forked by it must not have the connection.
+        self._turns.over(guest.pid)
 
     # Sessions.
 
     def _fork(
         self, machine: str, *, owner: int = 0, directory: bytes | None = None, program: bool = False
     ) -> Guest | None:
+        if self._ending:
+            return None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             pid = os.fork()
@@ -216,8 +216,10 @@ class Lobby:
         theirs.close()
         if self._recordings is not None:
             self._recordings.skip()
-        guest = Guest(pid, ours, machine, owner, machine if owner else None)
+        guest = Guest(pid, ours, machine, owner)
         self._guests[pid] = guest
+        if owner:
+            self._turns.waits(pid, owner, machine)
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._requested(guest))
         return guest
 
@@ -264,17 +266,25 @@ class Lobby:
         self._requests[what](guest, number, message[REQUEST.size :])
 
     def _launch(self, guest: Guest, number: int, directory: bytes) -> None:
-        made = self._fork(guest.address, owner=guest.pid, directory=directory)
-        self._answer(guest, made.pid if made is not None else 0)
+        def begin() -> None:
+            made = self._fork(guest.address, owner=guest.pid, directory=directory)
+            self._answer(guest, made.pid if made is not None else 0)
+
+        self._turns.ask(guest.pid, guest.address, begin)
 
     def _query(self, guest: Guest, number: int, data: bytes) -> None:
         """The program is started for each client, when it asks: lldb does so as soon as it is connected."""
-        waiting = guest.program
-        if waiting is None and self._options.program:
+        if guest.program is not None or not self._options.program:
+            self._answer(guest, int(guest.program is not None and self._turns.is_waiting(guest.program.pid)))
+            return
+
+        def begin() -> None:
             guest.program = self._fork(guest.address, owner=guest.pid, program=True)
-            if guest.program is not None:
-                return  # Its end, or its word that the program stands, is the answer.
-        self._answer(guest, int(waiting is not None and waiting.waits_for is not None))
+            if guest.program is None:
+                self._answer(guest, 0)
+            # Else its end, or its word that the program stands, is the answer.
+
+        self._turns.ask(guest.pid, guest.address, begin)
 
     def _program_ready(self, guest: Guest, number: int, data: bytes) -> None:
         guest.ready = True
@@ -307,9 +317,13 @@ class Lobby:
     def _patience(self) -> float | None:
         """Seconds until somebody is overdue; None: nobody."""
         times = [guest.kill_at for guest in self._guests.values() if guest.kill_at]
+        if (turn := self._turns.next_time()) is not None:
+            times.append(turn)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _kill_overdue(self) -> None:
+        for session in self._turns.overdue():
+            self._end(self._guests[session])
         now = time.monotonic()
         for guest in self._guests.values():
             if guest.kill_at and guest.kill_at <= now:
@@ -332,10 +346,11 @@ class Lobby:
             self._answer_for_program(guest)
         for killer in guest.killers:
             self._answer(killer, 1)
+        self._turns.over(guest.pid)
         for other in self._guests.values():
             if other.owner == guest.pid:
                 other.owner = 0
-                if other.waits_for is not None:
+                if self._turns.is_waiting(other.pid):
                     self._end(other)
 
 

@@ -12,7 +12,8 @@ import struct
 
 from pydbgserver.errors import DebugError
 
-REPLY_SECONDS = 5.0
+REPLY_SECONDS = 9.0
+"""lldb waits 10 s for the reply to qLaunchGDBServer."""
 MESSAGE = 8192
 REQUEST = struct.Struct("<cq")
 LAUNCH, KILL, QUERY, READY = b"L", b"K", b"Q", b"R"
@@ -54,4 +55,5 @@ class PlatformHost:
             self._channel.send(REQUEST.pack(what, number) + data)
             return int(self._channel.recv(MESSAGE) or b"0")
         except OSError as error:
+            self._channel.close()  # An answer that comes later would be taken for that to another question.
             raise DebugError(f"the platform server does not answer: {error.strerror or error}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pydbgserver.testing.client import Client
+from pydbgserver.testing.client import Client, ProtocolError
 from tests.e2e.servers import Server, start_platform
 from tests.programs import Programs
 
@@ -79,6 +79,38 @@ def test_a_client_cannot_end_the_session_of_another(start: Start) -> None:
     assert Path(f"/proc/{pid}").exists()
     assert first.request(f"qKillSpawnedProcess:{pid}") == b"OK"
     assert not Path(f"/proc/{pid}").exists()
+
+
+def folder_of(client: Client) -> Path:
+    return Path(bytes.fromhex(client.request("qGetWorkingDir").decode()).decode())
+
+
+def test_each_client_gets_the_session_that_it_has_asked_for(start: Start, tmp_path: Path) -> None:
+    place = start()
+    pids, debuggers = [], []
+    platforms = [place.platform(), place.platform()]
+    for index, client in enumerate(platforms):
+        (tmp_path / str(index)).mkdir()
+        assert client.request(f"QSetWorkingDir:{bytes(tmp_path / str(index)).hex()}") == b"OK"
+        pids.append(launched(client))
+        debuggers.append(place.debugger())
+    assert [folder_of(one) for one in debuggers] == [tmp_path / "0", tmp_path / "1"]
+    assert platforms[0].request(f"qKillSpawnedProcess:{pids[0]}") == b"OK"
+    with pytest.raises((ProtocolError, OSError)):
+        debuggers[0].request("qGetWorkingDir")
+    assert folder_of(debuggers[1]) == tmp_path / "1"
+
+
+def test_a_client_that_never_connects_does_not_keep_others_waiting(start: Start, tmp_path: Path) -> None:
+    place = start()
+    first, second = place.platform(), place.platform()
+    assert second.request(f"QSetWorkingDir:{bytes(tmp_path).hex()}") == b"OK"
+    forgotten = launched(first)
+    pid = launched(second)
+    assert folder_of(place.debugger()) == tmp_path
+    assert first.request(f"qKillSpawnedProcess:{pid}").startswith(b"E0a")
+    assert first.request(f"qKillSpawnedProcess:{forgotten}")[:1] in b"EO"
+    assert not Path(f"/proc/{forgotten}").exists()
 
 
 def test_a_client_cannot_end_what_is_no_session(start: Start) -> None:
