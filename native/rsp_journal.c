@@ -115,8 +115,7 @@ int64_t rsp_escape_line(const uint8_t *body, int64_t length, uint8_t *out)
     return put_text(out, body, length) - out;
 }
 
-/* At least `width` digits. */
-static uint8_t *put_decimal(uint8_t *to, int64_t value, int width)
+uint8_t *rsp_decimal(uint8_t *to, int64_t value, int width)
 {
     uint8_t digits[20];
     int count = 0;
@@ -127,9 +126,38 @@ static uint8_t *put_decimal(uint8_t *to, int64_t value, int width)
     return to;
 }
 
-static int has_room(const rsp_journal *journal, int64_t lines, int64_t bytes)
+/* What a line has after its mark: a body, or the name of one, which has `@` before it in `name`. */
+typedef struct {
+    const uint8_t *body;
+    int64_t length;
+    uint8_t name[1 + RSP_BODY_NAME];
+    int64_t name_length;
+} subject;
+
+/* 0 or what `rsp_keep_body` gives. */
+static int prepare(const rsp_journal *journal, const uint8_t *body, int64_t length, subject *what)
 {
-    return journal->room.start && journal->room.size - journal->end >= lines * RSP_LINE_OVERHEAD + 4 * bytes;
+    what->body = body;
+    what->length = length;
+    what->name_length = 0;
+    if (length <= journal->longest)
+        return 0;
+    int64_t size = journal->bodies ? rsp_keep_body(journal->bodies, body, length, what->name + 1) : -ENOBUFS;
+    if (size < 0)
+        return (int)size;
+    what->name[0] = '@';
+    what->name_length = 1 + size;
+    return 0;
+}
+
+static int64_t most_text(const subject *what)
+{
+    return RSP_LINE_OVERHEAD + (what->name_length ? what->name_length : 4 * what->length);
+}
+
+static int has_room(const rsp_journal *journal, int64_t bytes)
+{
+    return journal->room.start && journal->room.size - journal->end >= bytes;
 }
 
 static int outcome(const rsp_journal *journal)
@@ -138,50 +166,53 @@ static int outcome(const rsp_journal *journal)
 }
 
 /* The newline comes last: a line without one counts as cut short, whenever this process ends. */
-static void put_line(rsp_journal *journal, int64_t when, const char *mark, const uint8_t *body, int64_t length, int named)
+static void put_line(rsp_journal *journal, int64_t when, const char *mark, const subject *what)
 {
     int64_t microseconds = (when - journal->start) / 1000;
-    uint8_t *line = journal->room.start + journal->end, *to = put_decimal(line, microseconds / 1000000, 1);
+    uint8_t *line = journal->room.start + journal->end, *to = rsp_decimal(line, microseconds / 1000000, 1);
     *to++ = '.';
-    to = put_decimal(to, microseconds % 1000000, 6);
+    to = rsp_decimal(to, microseconds % 1000000, 6);
     *to++ = ' ';
     while (*mark)
         *to++ = (uint8_t)*mark++;
-    if (length) {
+    if (what->length) {
         *to++ = ' ';
-        if (named) {
-            *to++ = '@';
-            to = (uint8_t *)memcpy(to, body, (size_t)length) + length;
-        } else {
-            to = put_text(to, body, length);
-        }
+        if (what->name_length)
+            to = (uint8_t *)memcpy(to, what->name, (size_t)what->name_length) + what->name_length;
+        else
+            to = put_text(to, what->body, what->length);
     }
     __atomic_store_n(to, '\n', __ATOMIC_RELEASE);
     journal->end += to + 1 - line;
 }
 
-int rsp_journal_line(rsp_journal *journal, const char *mark, const uint8_t *body, int64_t length, int named)
+int rsp_journal_line(rsp_journal *journal, const char *mark, const uint8_t *body, int64_t length)
 {
-    if (!has_room(journal, 1, length))
-        return -ENOSPC;
-    put_line(journal, rsp_clock(), mark, body, length, named);
+    subject what;
+    int failed = prepare(journal, body, length, &what);
+    if (failed)
+        return failed;
+    if (!has_room(journal, most_text(&what)))
+        return -ENOBUFS;
+    put_line(journal, rsp_clock(), mark, &what);
     return outcome(journal);
-}
-
-/* Text for or from the debuggee has marks of its own. */
-static int is_common(const rsp_journal *journal, const uint8_t *body, int64_t length, uint8_t console)
-{
-    return length && length <= journal->longest && *body != console;
 }
 
 int rsp_journal_exchange(rsp_journal *journal, int64_t when, const uint8_t *packet, int64_t packet_length,
                          const uint8_t *reply, int64_t reply_length)
 {
-    if (!is_common(journal, packet, packet_length, 'I') || !is_common(journal, reply, reply_length, 'O'))
+    subject asked, told;
+    /* Text for or from the debuggee has marks of its own. */
+    if (!packet_length || !reply_length || *packet == 'I' || *reply == 'O')
         return -EINVAL;
-    if (!has_room(journal, 2, packet_length + reply_length))
-        return -ENOSPC;
-    put_line(journal, when, "<-", packet, packet_length, 0);
-    put_line(journal, rsp_clock(), "->", reply, reply_length, 0);
+    int failed = prepare(journal, packet, packet_length, &asked);
+    if (!failed)
+        failed = prepare(journal, reply, reply_length, &told);
+    if (failed)
+        return failed;
+    if (!has_room(journal, most_text(&asked) + most_text(&told)))
+        return -ENOBUFS;
+    put_line(journal, when, "<-", &asked);
+    put_line(journal, rsp_clock(), "->", &told);
     return outcome(journal);
 }

@@ -21,7 +21,7 @@ static int installed;
 static rsp_room *room_at(const uint8_t *address)
 {
     for (rsp_room *one = guarded; one; one = one->next)
-        if (address >= one->start && address < one->start + one->size)
+        if (address >= one->start && address < one->start + one->mapped)
             return one;
     return NULL;
 }
@@ -30,7 +30,7 @@ static rsp_room *room_at(const uint8_t *address)
 static int replace(rsp_room *room, uint8_t *address)
 {
     uintptr_t page = (uintptr_t)address & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
-    size_t size = (size_t)((uintptr_t)room->start + (uintptr_t)room->size - page);
+    size_t size = (size_t)((uintptr_t)room->start + (uintptr_t)room->mapped - page);
     return mmap((void *)page, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
@@ -51,27 +51,47 @@ static void on_bus_error(int signal, siginfo_t *info, void *context)
     errno = told;
 }
 
-int rsp_guard(rsp_room *room)
+static int guard(void)
 {
-    if (!installed) {
-        struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-        sigemptyset(&action.sa_mask);
-        if (sigaction(SIGBUS, &action, &before) < 0)
-            return -errno;
-        installed = 1;
-    }
-    room->lost = 0;
-    room->next = guarded;
+    if (installed)
+        return 0;
+    struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGBUS, &action, &before) < 0)
+        return -errno;
+    installed = 1;
+    return 0;
+}
+
+int rsp_map(rsp_room *room, int descriptor, int64_t mapped)
+{
+    int failed = guard();
+    if (failed)
+        return failed;
+    void *start = mmap(NULL, (size_t)mapped, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    if (start == MAP_FAILED)
+        return -errno;
+    int64_t size = room->size;
+    rsp_unmap(room);
+    *room = (rsp_room){.start = start, .size = size, .mapped = mapped, .lost = room->lost, .next = guarded};
     guarded = room;
     return 0;
 }
 
-void rsp_unguard(rsp_room *room)
+void rsp_unmap(rsp_room *room)
 {
     for (rsp_room **link = &guarded; *link; link = &(*link)->next) {
         if (*link != room)
             continue;
         *link = room->next;
+        munmap(room->start, (size_t)room->mapped);
+        room->start = NULL;
+        room->size = room->mapped = 0;
         return;
     }
+}
+
+void rsp_forget(rsp_room *room, int64_t start, int64_t end)
+{
+    madvise(room->start + start, (size_t)(end - start), MADV_DONTNEED);
 }

@@ -80,11 +80,11 @@ static int64_t carry_out(const rsp_conversation *conversation, const rsp_repeat 
     rsp_journal *journal = journal_of(conversation);
     int64_t end = journal ? journal->end : 0;
     int64_t capacity = conversation->capacity < LONGEST_REPEATED ? conversation->capacity : LONGEST_REPEATED;
-    if (journal && (!has_room(journal, one->length) || rsp_journal_line(journal, "<-", one->body, one->length, 0) < 0))
+    if (journal && (!has_room(journal, one->length) || rsp_journal_line(journal, "<-", one->body, one->length) < 0))
         return RSP_REPEATED_NOT;
     int64_t size = one->carry_out(one->with, conversation->reply, capacity);
     if (journal && size >= 0)
-        rsp_journal_line(journal, "->", conversation->reply, size, 0);
+        rsp_journal_line(journal, "->", conversation->reply, size);
     if (journal && size == RSP_REPEATED_NOT)
         journal->end = end;
     return size;

@@ -57,6 +57,8 @@ ROWS = {
         Row("detach 500 threads", "ms", None),
         Row("qC, recorded", "us", 1.1, against=UNRECORDED),
         Row("m 1 KiB, recorded", "us", 1.1, against=UNRECORDED),
+        Row("m 16 KiB, recorded", "us", 1.1, against=UNRECORDED),
+        Row("qAttached, recorded", "us", 1.1, against=UNRECORDED),
         Row("start to listening", "ms", 2.0, against="lldb-server"),
         Row("start to first stop reply", "ms", None, against="lldb-server"),
         Row("memory of the server", "MiB", 0.5, against="lldb-server"),
@@ -149,7 +151,9 @@ def recording_rows(samples: Samples, servers: Sequence[Contender]) -> None:
                 sessions.append(
                     stack.enter_context(attached(contender, samples.programs, "bulk", "4", options=options))
                 )
-        for name, form in {"qC": "qC", "m 1 KiB": "m{address:x},400"}.items():
+        # `m` in a line and in the side file, where it is known after the first time; `qAttached` comes to Python.
+        forms = {"qC": "qC", "m 1 KiB": "m{address:x},400", "m 16 KiB": "m{address:x},4000", "qAttached": "qAttached"}
+        for name, form in forms.items():
             in_turns(samples, f"{name}, recorded", sessions, 40, round_trip(form))
 
 
@@ -347,7 +351,7 @@ def start_rows(samples: Samples, servers: Sequence[Contender]) -> None:
 
 GROUPS: dict[Callable[[Samples, Sequence[Contender]], None], tuple[str, ...]] = {
     memory_rows: ("round trip", "read", "write"),
-    recording_rows: ("qC, recorded", "m 1 KiB, recorded"),
+    recording_rows: ("qC, recorded", "m 1 KiB, recorded", "m 16 KiB, recorded", "qAttached, recorded"),
     step_rows: ("single step",),
     breakpoint_rows: ("breakpoint cycle", "memory of the server"),
     thread_rows: ("attach", "list", "interrupt", "detach"),

@@ -61,28 +61,62 @@ typedef struct {
 /* The body of the reply to `m`, `x`, `g`, `qC` or `vFile:pread`: its length, or -1: this packet is for somebody else. */
 int64_t rsp_answer(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity);
 
-/* `size` bytes at `start` to write into; NULL: none. */
+/* `size` bytes at `start` to write into; NULL: none. Of a file's `mapped` bytes no more are there. */
 typedef struct rsp_room {
     uint8_t *start;
     int64_t size;
+    int64_t mapped;
     int64_t lost;
     struct rsp_room *next;
 } rsp_room;
 
-/* The room is a file's, from `start` on a page, and may be another file's or none later. Where the file is cut off
- * meanwhile, or cannot be read or written, what is written goes nowhere and `lost` becomes 1, instead of the process
- * being ended by SIGBUS. The room is kept until `rsp_unguard`. 0 or -errno. */
-int rsp_guard(rsp_room *room);
-void rsp_unguard(rsp_room *room);
+/* The room is the file's, from its beginning, instead of what it was before; `size` is left alone. `mapped` bytes of it
+ * may be more than there are yet. Where there are none (it is cut off meanwhile), or where they cannot be read, what is
+ * written goes nowhere and `lost` becomes 1, instead of the process being ended by SIGBUS. The structure is kept until
+ * `rsp_unmap`. 0 or -errno, with which nothing has changed. */
+int rsp_map(rsp_room *room, int descriptor, int64_t mapped);
+
+/* There is no room any more; twice is no error. */
+void rsp_unmap(rsp_room *room);
+
+/* The pages from `start` to `end` are not needed soon. */
+void rsp_forget(rsp_room *room, int64_t start, int64_t end);
+
+/* XXH3's hash of 128 bits, the lower half first, of more than 240 bytes. */
+void rsp_hash(const uint8_t *data, int64_t length, uint64_t hash[2]);
+
+/* The name of a body in the side file: the hash's digits, the upper half first, ':' and the length. Gives how many
+ * characters it has, at most RSP_BODY_NAME. */
+enum { RSP_BODY_NAME = 56 };
+int64_t rsp_body_name(const uint64_t hash[2], int64_t length, uint8_t *name);
+
+/* A side file that is being written: a descriptor that appends; 0: there is none yet. `names` is a table of the hashes of
+ * what is in it: pairs, zeros where there is none; the number of pairs, `slots`, is a power of two, and `count` are
+ * taken. `end` bytes have been written. */
+typedef struct {
+    int descriptor;
+    int64_t end;
+    uint64_t *names;
+    int64_t slots;
+    int64_t count;
+} rsp_bodies;
+
+/* Another table, of zeros and larger, takes the place of the one before. */
+void rsp_move_names(rsp_bodies *bodies, uint64_t *names, int64_t slots);
+
+/* Have the body, of more than 240 bytes, in the side file, and give its name's length. -ENOBUFS without a file or when
+ * half of `slots` are taken; -ENOSPC or another -errno when it cannot be written. */
+int64_t rsp_keep_body(rsp_bodies *bodies, const uint8_t *body, int64_t length, uint8_t *name);
 
 /* A transcript that is being written into its file, the first `end` bytes of `room`; without room nothing more is
- * written down. Times count from `start`, in nanoseconds of `rsp_clock`. Bodies of more than `longest` bytes are named
- * instead. */
+ * written down. Times count from `start`, in nanoseconds of `rsp_clock`. Bodies of more than `longest` bytes, at least
+ * 240, are kept in `bodies` and named instead; NULL: they have no room. */
 typedef struct {
     rsp_room room;
     int64_t end;
     int64_t start;
     int64_t longest;
+    rsp_bodies *bodies;
 } rsp_journal;
 
 /* CLOCK_MONOTONIC. */
@@ -95,13 +129,13 @@ int64_t rsp_escape_line(const uint8_t *body, int64_t length, uint8_t *out);
 /* What a line has at most beside the text of its body: time, mark, newline. */
 enum { RSP_LINE_OVERHEAD = 32 };
 
-/* Append a line: the time, the mark (at most 4 letters) and the escaped body, or, if the body is `named`, '@' and
- * what is given as it is: its name in the side file. 0; -ENOSPC without room for 4 * length + RSP_LINE_OVERHEAD bytes;
- * -EIO when the file is lost. */
-int rsp_journal_line(rsp_journal *journal, const char *mark, const uint8_t *body, int64_t length, int named);
+/* Append a line: the time, the mark (at most 4 letters) and the escaped body, or '@' and the name of one that is kept.
+ * 0; -ENOBUFS without room for 4 * length + RSP_LINE_OVERHEAD bytes (the length of the name if it is named); -EIO when
+ * the file is lost; what `rsp_keep_body` gives. */
+int rsp_journal_line(rsp_journal *journal, const char *mark, const uint8_t *body, int64_t length);
 
-/* Append a packet that came at `when` and its reply. 0; -ENOSPC; -EIO; -EINVAL for what is named or has a mark of its
- * own. Nothing is written then. */
+/* Append a packet that came at `when` and its reply. 0; -EINVAL for what has a mark of its own; as above. No line is
+ * written then. */
 int rsp_journal_exchange(rsp_journal *journal, int64_t when, const uint8_t *packet, int64_t packet_length,
                          const uint8_t *reply, int64_t reply_length);
 

@@ -7,4 +7,7 @@
 
 #include "cdef/rsp.h"
 
+/* At least `width` decimal digits; gives where they end. */
+uint8_t *rsp_decimal(uint8_t *to, int64_t value, int width);
+
 #endif

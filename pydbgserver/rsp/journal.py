@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydbgserver import native
+from pydbgserver.rsp.bodies import Bodies
 from pydbgserver.rsp.codec import library
 from pydbgserver.rsp.room import Room
 from pydbgserver.rsp.transcript import LONGEST_LINE
@@ -15,12 +16,13 @@ class Journal:
     """Where the next line goes, and when time began. `compiled` is the `rsp_journal` of C. Nothing is written without
     `room` for it."""
 
-    __slots__ = ("compiled", "room")
+    __slots__ = ("_bodies", "compiled", "room")
 
     def __init__(self) -> None:
         self.compiled = native.ffi.new("rsp_journal *")
         self.compiled.start, self.compiled.longest = library.rsp_clock(), LONGEST_LINE
         self.room = Room(self.compiled)
+        self._bodies: Bodies | None = None
 
     @property
     def end(self) -> int:
@@ -28,10 +30,14 @@ class Journal:
         end: int = self.compiled.end
         return end
 
-    def add(self, mark: bytes, body: bytes, *, named: bool = False) -> bool:
-        """A line of now; `named`: `body` is a name in the side file. False if there is no room for it, or the room is
-        lost."""
-        return not library.rsp_journal_line(self.compiled, mark, body, len(body), named)
+    def keep_in(self, bodies: Bodies) -> None:
+        """Large bodies go there from now on; until then there is no room for them."""
+        self._bodies = bodies
+        self.compiled.bodies = bodies.compiled
+
+    def add(self, mark: bytes, body: bytes) -> int:
+        """A line of now. 0, or -errno: ENOBUFS if there is no room for the line, or for the name of a large body."""
+        return library.rsp_journal_line(self.compiled, mark, body, len(body))
 
     def add_text(self, text: bytes) -> bool:
         """What is no line of a packet. False if there is no room for it."""

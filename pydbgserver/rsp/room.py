@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from mmap import mmap
 from typing import Any
 
 from pydbgserver import native
@@ -12,7 +11,7 @@ from pydbgserver.rsp.codec import library
 
 
 class Room:
-    """`compiled` is the `rsp_room` of C. There is none to write into until `enter`."""
+    """`compiled` is the `rsp_room` of C. There is none to write into until `enter` or `map`."""
 
     __slots__ = ("_memory", "_owner", "compiled")
 
@@ -22,49 +21,55 @@ class Room:
         self.compiled = native.ffi.addressof(owner, "room")
         self._memory: Any = None
 
-    def __del__(self, unguard: Callable[[Any], None] = library.rsp_unguard) -> None:
-        unguard(self.compiled)
+    def __del__(self, unmap: Callable[[Any], None] = library.rsp_unmap) -> None:
+        unmap(self.compiled)
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """How many bytes may be written."""
         size: int = self.compiled.size
         return size
+
+    @size.setter
+    def size(self, size: int) -> None:
+        self.compiled.size = size
+
+    @property
+    def mapped(self) -> int:
+        """What `size` may become."""
+        mapped: int = self.compiled.mapped
+        return mapped
 
     @property
     def lost(self) -> bool:
         """Whether something was written where there is no file any more, and went nowhere."""
         return bool(self.compiled.lost)
 
-    def enter(self, memory: bytearray | mmap) -> None:
-        """It is in `memory` from now on, which is exported until `leave`."""
-        before = self._memory
+    def enter(self, memory: bytearray) -> None:
+        """It is all of `memory` from now on."""
         self._memory = native.ffi.from_buffer("uint8_t[]", memory, require_writable=True)
         self.compiled.start, self.compiled.size = self._memory, len(self._memory)
-        if before is not None:
-            native.ffi.release(before)
 
-    def leave(self) -> None:
-        """Let the memory go; from now on there is none."""
-        if self._memory is not None:
-            self.compiled.start, self.compiled.size = native.ffi.NULL, 0
-            native.ffi.release(self._memory)
-            self._memory = None
-
-    def guard(self) -> None:
-        """What is entered is a file's, until `unguard`: that the file is cut off must not end the process. Raises
-        `OSError`."""
-        failed = library.rsp_guard(self.compiled)
+    def map(self, descriptor: int, mapped: int) -> None:
+        """It is the first `mapped` bytes of a file from now on, of which there may be fewer. That the file is cut off
+        must not end the process. Raises `OSError`."""
+        failed = library.rsp_map(self.compiled, descriptor, mapped)
         if failed:
             raise OSError(-failed, os.strerror(-failed))
 
-    def unguard(self) -> None:
-        """No file's any more. Twice is no error."""
-        library.rsp_unguard(self.compiled)
+    def leave(self) -> None:
+        """There is none any more. Twice is no error."""
+        library.rsp_unmap(self.compiled)
+        self.compiled.start, self.compiled.size = native.ffi.NULL, 0
+        self._memory = None
+
+    def forget(self, start: int, end: int) -> None:
+        """The file's pages from `start` to `end` need not stay in this process."""
+        library.rsp_forget(self.compiled, start, end)
 
     def put(self, at: int, data: bytes) -> bool:
         """Copy `data` in. False if there is no room for it."""
-        if self._memory is None or at + len(data) > len(self._memory):
+        if at + len(data) > self.size:
             return False
-        native.ffi.memmove(self._memory + at, data, len(data))
+        native.ffi.memmove(self.compiled.start + at, data, len(data))
         return True

@@ -16,7 +16,7 @@ Sans-IO: text and bytes in, records out, and back. A file looks like this::
 A line is seconds since the start, a mark (see `Mark`) and a body. Of what the client sends the body is as it went
 over the wire, with the protocol's own escapes, which only the packet's grammar can undo; of what the server sends
 runs are expanded and escapes undone. Bytes that are not printable ASCII are written as in Python's byte strings. A
-body longer than `LONGEST_LINE` is kept once in a side file and named by its hash: ``@1f0c...:12345``.
+body longer than `LONGEST_LINE` is kept once in a side file (`rsp.bodies`) and named by its hash: ``@1f0c...:12345``.
 
 The log channel `packets` prints the same lines, each after ``[packets]``; `parse` reads such logs too.
 """
@@ -33,13 +33,9 @@ from pydbgserver.rsp.codec import library
 
 VERSION = 1
 FIRST_LINE = f"pydbgserver transcript {VERSION}"
-BODIES_FIRST_LINE = "pydbgserver bodies 1"
 
 LONGEST_LINE = 8192
 """Bodies with more bytes are in the side file."""
-
-HASH_DIGITS = 24
-"""How many hexadecimal digits of a body's SHA-256 name it."""
 
 
 class Mark(Enum):
@@ -119,52 +115,6 @@ def console_text(body: bytes) -> bytes | None:
     except ValueError:
         return None
     return text if text.hex().encode() == body[1:] else None
-
-
-# The side file.
-
-
-def body_name(body: bytes) -> bytes:
-    """The name of `body` in the side file: digits of its SHA-256 and its length."""
-    from hashlib import sha256
-
-    return b"%s:%d" % (sha256(body).hexdigest()[:HASH_DIGITS].encode(), len(body))
-
-
-def pack_body(body: bytes, name: bytes) -> bytes:
-    """The side file's record of `body`: a line with its name and its size when compressed, then the zlib stream."""
-    from zlib import compress
-
-    packed = compress(body, 1)
-    return b"%s %d\n%s\n" % (name, len(packed), packed)
-
-
-def parse_bodies(data: bytes, file: str) -> dict[bytes, bytes]:
-    """The bodies of a side file by their names. A record cut short ends it. Raises `TranscriptError`."""
-    import zlib
-
-    first, _, rest = data.partition(b"\n")
-    if first.decode("latin-1") != BODIES_FIRST_LINE:
-        raise TranscriptError(file, 1, f"not {BODIES_FIRST_LINE!r} but {first[:60]!r}")
-    bodies: dict[bytes, bytes] = {}
-    while rest:
-        header, newline, rest = rest.partition(b"\n")
-        name, _, size = header.partition(b" ")
-        if not newline:
-            break
-        if not size.isdigit():
-            raise TranscriptError(file, 0, f"corrupted: {header[:60]!r} does not begin a record")
-        packed, rest = rest[: int(size)], rest[int(size) + 1 :]
-        if len(packed) < int(size):
-            break
-        try:
-            body = zlib.decompress(packed)
-        except zlib.error as error:
-            raise TranscriptError(file, 0, f"corrupted: {name.decode('latin-1')}: {error}") from None
-        if body_name(body) != name:
-            raise TranscriptError(file, 0, f"corrupted: {name.decode('latin-1')} is not the hash of its bytes")
-        bodies[name] = body
-    return bodies
 
 
 # Writing.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydbgserver.rsp.transcript import Transcript, TranscriptError, parse, parse_bodies
+from pydbgserver.rsp.bodies import parse_bodies
+from pydbgserver.rsp.transcript import Transcript, TranscriptError, parse
 from pydbgserver.transcripts.recorder import BODIES_SUFFIX
 
 

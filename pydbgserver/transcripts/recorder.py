@@ -11,19 +11,15 @@ from contextlib import suppress
 
 from pydbgserver import logs
 from pydbgserver.errors import UsageError
+from pydbgserver.rsp.bodies import Bodies, packed
 from pydbgserver.rsp.journal import LINE_OVERHEAD, Journal
-from pydbgserver.rsp.transcript import (
-    BODIES_FIRST_LINE,
-    LONGEST_LINE,
-    Mark,
-    body_name,
-    console_text,
-    format_header,
-    pack_body,
-)
-from pydbgserver.transcripts.growing import GrowingFile
+from pydbgserver.rsp.transcript import LONGEST_LINE, Mark, TranscriptError, console_text, format_header
+from pydbgserver.transcripts.growing import GrowingFile, what_happened
 
 BODIES_SUFFIX = ".bodies"
+
+PACKED_AT_MOST = 16 << 20
+"""Side files of up to so many bytes are compressed at the end of the session, which takes 0.2 s then."""
 
 
 class Recorder:
@@ -34,9 +30,10 @@ class Recorder:
 
     def __init__(self, path: str, header: Mapping[str, str]) -> None:
         self._path = path
-        self._bodies = -1
-        self._named: set[bytes] = set()
         self.journal = Journal()
+        self._write = self.journal.add
+        self._bodies = Bodies()
+        self._bodies_file = -1
         self._file: GrowingFile | None = GrowingFile(_open_claimed(path), self.journal.room)
         try:
             # A side file of an earlier session has nothing to do with this one.
@@ -54,29 +51,23 @@ class Recorder:
 
     def received(self, body: bytes) -> None:
         """A packet from the client, as it was on the wire."""
-        if len(body) > LONGEST_LINE or body[:1] == b"I":
-            self._add_uncommon(Mark.TO_SERVER, body)
-        else:
-            self._line(b"<-", body)
+        if body[:1] == b"I":
+            self._add_console(Mark.TO_SERVER, Mark.INPUT, body)
+        elif failed := self._write(b"<-", body):
+            self._write_after(failed, b"<-", body)
 
     def sent(self, body: bytes) -> None:
         """A packet to the client, runs expanded and escapes undone."""
-        if len(body) > LONGEST_LINE or body[:1] == b"O":
-            self._add_uncommon(Mark.TO_CLIENT, body)
-        else:
-            self._line(b"->", body)
+        if body[:1] == b"O":
+            self._add_console(Mark.TO_CLIENT, Mark.OUTPUT, body)
+        elif failed := self._write(b"->", body):
+            self._write_after(failed, b"->", body)
 
     def mark(self, mark: Mark, body: bytes = b"") -> None:
         """Anything else."""
-        if len(body) <= LONGEST_LINE:
-            self._line(mark.value.encode(), body)
-        elif self._file is not None:
-            try:
-                name = self._keep(body)
-            except OSError as error:
-                self._end_early(error)
-            else:
-                self._line(mark.value.encode(), name, named=True)
+        text = mark.value.encode()
+        if failed := self._write(text, body):
+            self._write_after(failed, text, body)
 
     def kernel(self, body: bytes) -> None:
         """A call to the kernel; after the end of the session it is left out."""
@@ -93,45 +84,53 @@ class Recorder:
         if self._file is None:
             return ""
         file, self._file = self._file, None
-        if self._bodies >= 0:
-            os.close(self._bodies)
-            self._bodies = -1
-        return file.close(self.journal.end)
+        return self._close_bodies() or file.close(self.journal.end)
+
+    def _close_bodies(self) -> str:
+        if self._bodies_file < 0:
+            return ""
+        descriptor, self._bodies_file = self._bodies_file, -1
+        self._bodies.leave()
+        why = what_happened(descriptor, self._bodies.end)
+        os.close(descriptor)
+        if not why and self._bodies.end <= PACKED_AT_MOST:
+            with suppress(OSError, TranscriptError):  # It stays as it is.
+                _pack(self._path + BODIES_SUFFIX)
+        return why
 
     # Lines.
 
-    def _line(self, mark: bytes, body: bytes, *, named: bool = False) -> None:
-        if self.journal.add(mark, body, named=named) or self._file is None:
+    def _write_after(self, failed: int, mark: bytes, body: bytes) -> None:
+        """There was no room for it, or it could not be written: `failed` is -errno."""
+        if self._file is None:
             return
         try:
-            self._file.reserve(self.journal.end, 4 * len(body) + LINE_OVERHEAD)
+            self._file.reserve(self.journal.end, 4 * min(len(body), LONGEST_LINE) + LINE_OVERHEAD)
+            if failed == -errno.ENOBUFS:
+                if len(body) > LONGEST_LINE:
+                    self._make_place()
+                failed = self._write(mark, body)
+            if failed:
+                raise OSError(-failed, os.strerror(-failed))
         except OSError as error:
             self._end_early(error)
-        else:
-            self.journal.add(mark, body, named=named)
+
+    def _make_place(self) -> None:
+        """For one more body in the side file."""
+        self._bodies.make_place()
+        if self._bodies_file < 0:
+            self._bodies_file = _open(self._path + BODIES_SUFFIX, os.O_WRONLY | os.O_APPEND | os.O_TRUNC)
+            self._bodies.begin(self._bodies_file)
+            self.journal.keep_in(self._bodies)
 
     def _end_early(self, error: OSError) -> None:
         logs.problem(f"{self._path}: the recording ends here: {error.strerror}")
         self._close()
 
-    def _add_uncommon(self, mark: Mark, body: bytes) -> None:
-        console = {ord("I"): Mark.INPUT, ord("O"): Mark.OUTPUT}.get(body[0])
-        if console is not None and console.to_client == mark.to_client:
-            text = console_text(body)
-            if text is not None:
-                mark, body = console, text
-        self.mark(mark, body)
-
-    def _keep(self, body: bytes) -> bytes:
-        """Put `body` into the side file, once, and give its name."""
-        name = body_name(body)
-        if name not in self._named:
-            if self._bodies < 0:
-                self._bodies = _open(self._path + BODIES_SUFFIX, os.O_WRONLY | os.O_APPEND | os.O_TRUNC)
-                _write_all(self._bodies, BODIES_FIRST_LINE.encode() + b"\n")
-            _write_all(self._bodies, pack_body(body, name))
-            self._named.add(name)
-        return name
+    def _add_console(self, mark: Mark, console: Mark, body: bytes) -> None:
+        """An `O` or `I` packet: the text in it, if the packet can be made again from that."""
+        text = console_text(body)
+        self.mark(mark if text is None else console, body if text is None else text)
 
 
 def _open(path: str, mode: int) -> int:
@@ -157,10 +156,14 @@ def _open_claimed(path: str) -> int:
     return descriptor
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    written = os.write(descriptor, data)
-    while written < len(data):
-        written += os.write(descriptor, data[written:])
+def _pack(path: str) -> None:
+    """Make a side file small. Raises `OSError` and `TranscriptError`; it is as it was then."""
+    with open(path, "rb") as file:
+        small = packed(file.read(), path)
+    beside = path + "~"
+    with open(beside, "wb") as file:
+        file.write(small)
+    os.replace(beside, path)
 
 
 def _refused(path: str, error: OSError) -> UsageError:

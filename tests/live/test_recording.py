@@ -85,7 +85,7 @@ def test_every_exchange_is_in_the_file_and_stays_there_when_the_server_is_killed
     lines = load(str(recorded.path)).lines
     assert len(lines) == before
     assert [(line.mark.value, line.body) for line in lines[-len(expected) :]] == expected
-    assert Path(f"{recorded.path}{BODIES_SUFFIX}").stat().st_size < LONGEST_LINE * 4, "each long body once"
+    assert Path(f"{recorded.path}{BODIES_SUFFIX}").stat().st_size < LONGEST_LINE * 2, "each long body once"
 
 
 def test_interrupts_stand_where_they_were_sent(recorded: Recorded) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pydbgserver.errors import UsageError
-from pydbgserver.rsp.transcript import LONGEST_LINE, Mark
+from pydbgserver.rsp.transcript import LONGEST_LINE, Mark, TranscriptError
 from pydbgserver.transcripts.files import load
 from pydbgserver.transcripts.growing import STEP
 from pydbgserver.transcripts.recorder import BODIES_SUFFIX, Recorder, Recordings
@@ -51,6 +51,20 @@ def test_large_bodies_go_into_the_side_file_once(tmp_path: Path) -> None:
     assert [line.body for line in load(str(path)).lines] == [large] * 3
     assert path.stat().st_size < LONGEST_LINE
     assert Path(f"{path}{BODIES_SUFFIX}").stat().st_size < 2 * LONGEST_LINE
+
+
+def test_a_side_file_is_compressed_at_the_end(tmp_path: Path) -> None:
+    path, side = tmp_path / "a.rsp", tmp_path / f"a.rsp{BODIES_SUFFIX}"
+    bodies = [number.to_bytes(LONGEST_LINE + 1) for number in range(50)]
+    recorder = Recorder(str(path), {})
+    for body in bodies:
+        recorder.sent(body)
+    assert [line.body for line in load(str(path)).lines] == bodies
+    assert side.stat().st_size > 50 * LONGEST_LINE
+    recorder.close()
+    assert [line.body for line in load(str(path)).lines] == bodies
+    assert side.stat().st_size < LONGEST_LINE
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, side.name}
 
 
 def test_every_line_is_there_wherever_the_file_grows(tmp_path: Path) -> None:
@@ -124,6 +138,27 @@ def test_a_full_disk_ends_the_recording_and_not_the_session(
     assert all(line.body == body for line in lines)
 
 
+FULL_SIDE_FILE = """
+import resource, sys
+from pydbgserver.transcripts.recorder import Recorder
+recorder = Recorder(sys.argv[1], {})
+recorder.sent(bytes(9000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, 1 << 18))
+for number in range(1, 40):
+    recorder.sent(number.to_bytes(9000))
+recorder.close()
+"""
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_large_body(tmp_path: Path) -> None:
+    path = tmp_path / "a.rsp"
+    command = [sys.executable, "-c", FULL_SIDE_FILE, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr.count("[problem]")) == (0, 1), ended.stderr
+    assert f"[problem] {path}: the recording ends here: " in ended.stderr
+    assert [line.body for line in load(str(path)).lines] == [number.to_bytes(9000) for number in range(28)]
+
+
 @pytest.mark.parametrize("kept", [0, 100, 4096, STEP, STEP + 4096])
 def test_a_file_that_somebody_cuts_off_ends_the_recording_and_not_the_session(
     kept: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -153,6 +188,18 @@ def test_a_file_that_somebody_else_has_written_over_is_left_to_them(
     recorder.close()
     assert path.read_bytes() == b"something else\n"
     assert "what was recorded is not all there: somebody else has cut the file off" in capfd.readouterr().err
+
+
+def test_a_side_file_that_somebody_cuts_off(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.rsp"
+    recorder = Recorder(str(path), {})
+    recorder.sent(bytes(9000))
+    os.truncate(f"{path}{BODIES_SUFFIX}", 30)
+    recorder.sent(bytes(9000))
+    recorder.close()
+    assert "what was recorded is not all there: somebody else has cut the file off" in capfd.readouterr().err
+    with pytest.raises(TranscriptError, match=r"a\.rsp:3: the side file has no body"):
+        load(str(path))
 
 
 def test_a_file_that_somebody_removes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
