@@ -78,10 +78,6 @@ int mach_hardware_slots(int kind) {
     return cpu_slots(kind);
 }
 
-int mach_hardware_fits(int kind, uint64_t address, uint64_t size) {
-    return cpu_fits(kind, address, size);
-}
-
 int mach_set_hardware(int pid, int slot, int kind, uint64_t address, uint64_t size) {
     struct process *process = find_process(pid);
     if (!process)

@@ -222,10 +222,9 @@ enum mach_watch_kind {
 };
 /* Slots for EXECUTE, or for the other kinds. On x86_64 both are the same four. */
 int mach_hardware_slots(int kind);
-/* Whether one slot can hold the range: x86_64 1, 2, 4 or 8 bytes aligned to themselves; arm64 any bytes
- * within 8 aligned ones, or an aligned power of two. READ is not to be had on x86_64. */
-int mach_hardware_fits(int kind, uint64_t address, uint64_t size);
-/* On every thread, also of threads to come; all or nothing. -EINVAL: does not fit, or no such slot. */
+/* On every thread, also of threads to come; all or nothing. -EINVAL: no such slot, or none can hold the range: x86_64
+ * holds 1, 2, 4 or 8 bytes aligned to themselves, arm64 any bytes within 8 aligned ones, or an aligned power of two.
+ * READ is not to be had on x86_64. */
 int mach_set_hardware(int pid, int slot, int kind, uint64_t address, uint64_t size);
 int mach_clear_hardware(int pid, int slot, int kind);
 

@@ -9,11 +9,6 @@ from pydbgserver.errors import Unsupported
 _CAPSTONE = {"x86_64": ("CS_ARCH_X86", "CS_MODE_64"), "i386": ("CS_ARCH_X86", "CS_MODE_32")}
 
 
-def is_trap(arch: Arch, code: bytes) -> bool:
-    """Whether `code` starts with the instruction that is planted as a breakpoint."""
-    return code.startswith(arch.trap.code)
-
-
 def disassemble(arch: Arch, code: bytes, address: int) -> list[tuple[int, bytes, str]]:
     """(address, bytes, text) of every instruction; bytes that are none come as ``.byte``.
 

@@ -17,9 +17,7 @@ SLOTS = 4
 LENGTHS = (8, 4, 2, 1)
 
 _RW = {"execute": 0b00, "write": 0b01, "access": 0b11}
-_KIND_NAMES = {code: name for name, code in _RW.items()}
 _LEN = {1: 0b00, 2: 0b01, 4: 0b11, 8: 0b10}
-_LENGTHS_BY_CODE = {code: length for length, code in _LEN.items()}
 
 
 def split_range(address: int, length: int) -> list[tuple[int, int]]:
@@ -55,25 +53,6 @@ def encode_control(slots: Sequence[Chunk | None]) -> int:
             control |= 1 << 2 * slot
             control |= (_RW[chunk.kind] | _LEN[chunk.length] << 2) << 16 + 4 * slot
     return control
-
-
-def decode_control(control: int, addresses: Sequence[int]) -> list[Chunk | None]:
-    """What each slot holds; None where it is neither locally nor globally enabled."""
-    slots: list[Chunk | None] = []
-    for slot, address in enumerate(addresses):
-        code = control >> 16 + 4 * slot & 0xF
-        kind = _KIND_NAMES.get(code & 0b11)
-        enabled = control >> 2 * slot & 0b11
-        slots.append(Chunk(kind, address, _LENGTHS_BY_CODE[code >> 2]) if enabled and kind else None)
-    return slots
-
-
-def triggered_slot(status: int, control: int) -> int | None:
-    """The lowest enabled slot that DR6 (`status`) reports; the CPU may report disabled ones too (SDM 18.2.3)."""
-    for slot in range(SLOTS):
-        if status >> slot & 1 and control >> 2 * slot & 0b11:
-            return slot
-    return None
 
 
 class DebugRegisters(SlotTable[Kind]):

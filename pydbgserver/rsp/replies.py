@@ -7,14 +7,6 @@ import os
 import stat
 import struct
 from binascii import hexlify
-from typing import Literal
-
-ByteOrder = Literal["little", "big"]
-
-
-def hex_integer(value: int, size: int, byte_order: ByteOrder = "little") -> bytes:
-    """`value` as a register or memory word is written: `size` bytes in target order, two digits each."""
-    return hexlify((value & ((1 << (8 * size)) - 1)).to_bytes(size, byte_order))
 
 
 def hex_text(text: str) -> bytes:
@@ -66,7 +58,6 @@ _FILE_IO_ERRORS = {
     errno.ENOSYS: 88,
     errno.ENAMETOOLONG: 91,
 }
-_FROM_FILE_IO = {number: code for code, number in _FILE_IO_ERRORS.items()}
 
 _OPEN_FLAGS = {
     0x1: os.O_WRONLY,
@@ -104,11 +95,6 @@ _STAT = struct.Struct(">7I3Q3I")
 def file_io_error(code: int) -> int:
     """The File-I/O number of an errno, `FILE_IO_UNKNOWN` if it has none."""
     return _FILE_IO_ERRORS.get(code, FILE_IO_UNKNOWN)
-
-
-def errno_of_file_io(number: int) -> int:
-    """The errno that a File-I/O number stands for; EIO for an unknown one."""
-    return _FROM_FILE_IO.get(number, errno.EIO)
 
 
 def file_result(value: int, attachment: bytes | None = None, *, decimal: bool = False) -> bytes:

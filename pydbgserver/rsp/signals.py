@@ -106,10 +106,6 @@ class Numbering:
         """The number of gdb's signal; 0 stays 0, None for a signal that the system does not have."""
         return self._from_gdb.get(gdb) if gdb else 0
 
-    def name_of(self, number: int) -> str:
-        """ "SIGSEGV" for 11; "SIG65" for a number without a name."""
-        return self.names.get(number) or f"SIG{number}"
-
     def number_of(self, name: str) -> int | None:
         """The number of "SIGSEGV" or "SEGV", None for a name that is none."""
         return self._numbers.get(name if name.startswith("SIG") else "SIG" + name)
@@ -122,9 +118,3 @@ LINUX = Numbering(SIGNALS, poll=29)
 DARWIN = Numbering(DARWIN_SIGNALS, poll=23)
 NUMBERINGS = {"linux": LINUX, "darwin": DARWIN}
 """By what `Backend.signal_numbering` says."""
-
-NAMES = LINUX.names
-to_gdb = LINUX.to_gdb
-from_gdb = LINUX.from_gdb
-name_of = LINUX.name_of
-number_of = LINUX.number_of

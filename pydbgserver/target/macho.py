@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 MH_MAGIC_64 = 0xFEEDFACF
-MH_EXECUTE = 2
 LC_SEGMENT_64 = 0x19
 LC_UUID = 0x1B
 LC_BUILD_VERSION = 0x32

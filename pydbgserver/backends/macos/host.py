@@ -12,8 +12,6 @@ from pydbgserver.errors import NoSuchProcess
 from pydbgserver.target.api import HostInfo, ProcessInfo
 
 CPU_ARCH_ABI64 = 0x01000000
-CPU_TYPE_X86 = 7
-CPU_TYPE_ARM = 12
 CPU_NAMES = {CPU_TYPE_X86_64: "x86_64", CPU_TYPE_ARM64: "arm64"}
 CPU_SUBTYPES = {CPU_TYPE_X86_64: 3, CPU_TYPE_ARM64: 0}
 """CPU_SUBTYPE_X86_64_ALL, CPU_SUBTYPE_ARM64_ALL."""

@@ -6,17 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from pydbgserver.arch.disasm import disassemble, is_trap
+from pydbgserver.arch.disasm import disassemble
 from pydbgserver.errors import Unsupported
 from tests.unit.arch.machines import ARCHES
 
 ARCH = ARCHES[0]
-
-
-def test_is_trap() -> None:
-    assert is_trap(ARCH, b"\xcc\x90")
-    assert not is_trap(ARCH, b"\x90\xcc")
-    assert not is_trap(ARCH, b"")
 
 
 def test_instructions_with_addresses_and_bytes() -> None:

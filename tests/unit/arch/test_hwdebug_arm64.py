@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pydbgserver.arch.debug_slots import Chunk, SlotTable
-from pydbgserver.arch.hwdebug_arm64 import Pair, decode, encode, is_hit, split_range, split_request
+from pydbgserver.arch.hwdebug_arm64 import split_range, split_request
 from pydbgserver.errors import NoDebugRegister
 from pydbgserver.target.events import WatchKind
 
@@ -36,32 +36,6 @@ def test_split_covers_the_range_with_pieces_that_a_register_can_hold(address: in
         assert within_a_word or (size.bit_count() == 1 and start % size == 0 and size <= 2**31)
         position += size
     assert position == address + length
-
-
-def test_a_breakpoint_is_enabled_for_user_code_and_all_four_bytes() -> None:
-    assert encode(Chunk("execute", 0x100003F80, 4)) == Pair(0x100003F80, 0x1E5)
-
-
-def test_byte_address_select_of_a_write_watchpoint() -> None:
-    # Bytes 4 to 7: BAS 0xf0; LSC 10 (store), PAC 10 (EL0), E.
-    assert encode(Chunk("write", 0x16FDFF004, 4)) == Pair(0x16FDFF000, 0xF0 << 5 | 0b10 << 3 | 0b10 << 1 | 1)
-
-
-def test_address_mask_of_a_page() -> None:
-    assert encode(Chunk("access", 0x4000, 0x4000)) == Pair(0x4000, 14 << 24 | 0xFF << 5 | 0b11 << 3 | 0b10 << 1 | 1)
-
-
-def test_a_register_that_is_off() -> None:
-    assert decode("write", Pair(0x1000, 0)) is None
-
-
-@given(st.sampled_from(["read", "write", "access"]), st.integers(0, 2**47), st.integers(1, 4096))
-def test_decoding_gives_back_what_was_encoded(kind: str, address: int, length: int) -> None:
-    for chunk in split_request(kind, address, length):
-        assert decode("write", encode(chunk)) == chunk
-        assert is_hit(chunk, chunk.address)
-        assert is_hit(chunk, chunk.address + chunk.length - 1)
-        assert not is_hit(chunk, (chunk.address & ~7) - 1)
 
 
 @pytest.mark.parametrize(

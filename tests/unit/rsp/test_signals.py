@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from pydbgserver.rsp.signals import GDB_UNKNOWN, NAMES, from_gdb, name_of, number_of, to_gdb
+from pydbgserver.rsp.signals import GDB_UNKNOWN, LINUX
 
 DIFFERENT = [
     (7, 10, "SIGBUS"),
@@ -30,32 +30,31 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("linux", "gdb", "name"), DIFFERENT)
 def test_numbers_that_differ(linux: int, gdb: int, name: str) -> None:
-    assert (to_gdb(linux), from_gdb(gdb), name_of(linux)) == (gdb, linux, name)
+    assert (LINUX.to_gdb(linux), LINUX.from_gdb(gdb), LINUX.names[linux]) == (gdb, linux, name)
 
 
 def test_every_linux_signal_has_a_name_and_comes_back() -> None:
-    assert sorted(NAMES) == list(range(1, 65))
-    for linux in NAMES:
+    assert sorted(LINUX.names) == list(range(1, 65))
+    for linux in LINUX.names:
         if linux != 16:
-            assert from_gdb(to_gdb(linux)) == linux
-        assert number_of(name_of(linux)) == linux
+            assert LINUX.from_gdb(LINUX.to_gdb(linux)) == linux
+        assert LINUX.number_of(LINUX.names[linux]) == linux
 
 
 def test_signals_that_one_side_does_not_have() -> None:
-    assert to_gdb(16) == to_gdb(65) == GDB_UNKNOWN
-    assert from_gdb(7) is from_gdb(29) is from_gdb(79) is from_gdb(GDB_UNKNOWN) is None
-    assert from_gdb(33) == signal.SIGPOLL
-    assert to_gdb(0) == from_gdb(0) == 0
+    assert LINUX.to_gdb(16) == LINUX.to_gdb(65) == GDB_UNKNOWN
+    assert LINUX.from_gdb(7) is LINUX.from_gdb(29) is LINUX.from_gdb(79) is LINUX.from_gdb(GDB_UNKNOWN) is None
+    assert LINUX.from_gdb(33) == signal.SIGPOLL
+    assert LINUX.to_gdb(0) == LINUX.from_gdb(0) == 0
 
 
 def test_names() -> None:
-    assert number_of("SEGV") == number_of("SIGSEGV") == 11
-    assert number_of("SIGNONE") is None
-    assert name_of(70) == "SIG70"
+    assert LINUX.number_of("SEGV") == LINUX.number_of("SIGSEGV") == 11
+    assert LINUX.number_of("SIGNONE") is None
 
 
 def test_names_are_those_of_the_system() -> None:
-    for number, name in NAMES.items():
+    for number, name in LINUX.names.items():
         if number < 32:
             assert getattr(signal, name) == number
 
@@ -72,6 +71,6 @@ def test_gdb_agrees() -> None:
         check=True,
     )
     listed = [line.split()[0] for line in done.stdout.splitlines() if line.startswith("SIG")]
-    for linux, name in NAMES.items():
+    for linux, name in LINUX.names.items():
         if linux != 16:
-            assert listed[to_gdb(linux) - 1] == name
+            assert listed[LINUX.to_gdb(linux) - 1] == name
