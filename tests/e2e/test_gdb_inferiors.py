@@ -169,3 +169,16 @@ def test_calls_are_caught_at_their_entry_and_at_their_return(debug: Debug, gdb: 
         Step("continue", None, r"call to syscall exit_group"),
         Step("continue", None, r"exited with code 03"),
     )
+
+
+def test_no_interrupt_is_lost_while_gdb_evaluates_a_false_condition(debug: Debug, gdb: ClientKind) -> None:
+    """gdb goes on by itself all the time: hit, step over the breakpoint, hit. The interrupt meets any of these."""
+    session = debug.start(gdb, "loop", "1000000000")
+    session.run(
+        Step("set breakpoint condition-evaluation host", None),
+        Step("break tick if i < 0", None, r"Breakpoint 1"),
+    )
+    for _ in range(20):
+        session.resume()
+        assert "SIGINT" in session.interrupt()
+    session.run(*KILL)
