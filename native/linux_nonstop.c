@@ -156,7 +156,7 @@ static struct thread *first_event(const struct process *only) {
     return first;
 }
 
-static int take_events(linux_stop *stops, int max, const struct process *only) {
+static int take_events_of(const struct process *only, linux_stop *stops, int max) {
     int count = 0;
     struct thread *thread;
     while (count < max && (thread = first_event(only)))
@@ -202,7 +202,7 @@ static struct process *next_stopped(void) {
 }
 
 static int take_process(linux_stop *stops, int max, struct process *process) {
-    int count = take_events(stops, max, process);
+    int count = take_events_of(process, stops, max);
     if (!count)
         count = take_interrupt(stops, process);
     process->halt_wanted = 0;
@@ -225,7 +225,7 @@ static int take_processes(linux_stop *stops, int max) {
 }
 
 static int take_threads(linux_stop *stops, int max) {
-    int count = take_events(stops, max, NULL);
+    int count = take_events_of(NULL, stops, max);
     if (!count && none_resumed())
         count = take_general(stops, LINUX_STOP_NONE_RESUMED);
     return count;

@@ -243,10 +243,14 @@ void release_child_signal(void);
 int64_t now_us(void);
 void wait_a_moment(int64_t spent_us, int64_t budget_us, int64_t spin_us);
 void settle(void);
+
+/* linux_report.c */
+bool have_events(void);
+bool none_resumed(void);
 void fill_event(linux_stop *stop, struct thread *thread, const struct event *event);
 int take_exits(linux_stop *stops, int max);
 int take_general(linux_stop *stops, int kind);
-bool none_resumed(void);
+int take_events(linux_stop *stops, int max);
 
 /* linux_nonstop.c */
 void nonstop_stop_for(struct thread *thread);
@@ -264,10 +268,13 @@ void handle_exec(struct thread *thread);
 void release_orphans(const struct process *dead);
 
 /* linux_resume.c */
+void update_debug_registers(struct thread *thread);
 void resume_thread(struct thread *thread);
-bool step_over(struct thread *thread);
 const linux_action *action_for(const linux_action *actions, int count, const struct thread *thread);
 void run_resumed(void);
+
+/* linux_step_over.c. True: the thread may run on. */
+bool step_over(struct thread *thread);
 
 /* linux_points.c */
 /* Runs the program of the breakpoint, if it has one. True: nobody is to be told of the hit. */
