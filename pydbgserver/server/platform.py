@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from pydbgserver import backends, logs
 from pydbgserver.options import Options
+from pydbgserver.server.ending import heeded
 from pydbgserver.server.guest import serve_guest
 from pydbgserver.server.listen import Listener, SocketListener
 from pydbgserver.server.platform_host import KILL, LAUNCH, MESSAGE, QUERY, READY, REQUEST
@@ -40,8 +41,6 @@ UNDECIDED_BYTES = 64
 
 GRACE_SECONDS = 1.0
 """How long a session that is told to end has for letting its debuggee go."""
-
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @dataclass
@@ -104,9 +103,8 @@ class Lobby:
         reading.setblocking(False)
         writing.setblocking(False)
         signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-        for number in (*ENDING_SIGNALS, signal.SIGCHLD):
-            if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGCHLD:
-                signal.signal(number, self._signalled)
+        for number in (*heeded(), signal.SIGCHLD):
+            signal.signal(number, self._signalled)
         self._selector.register(reading, selectors.EVENT_READ, self._woken)
         self._selector.register(self._listener.socket, selectors.EVENT_READ, self._accept)
         try:
@@ -242,9 +240,8 @@ class Lobby:
 
     def _leave_lobby(self) -> None:
         signal.set_wakeup_fd(-1)
-        for number in (*ENDING_SIGNALS, signal.SIGCHLD):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, signal.SIG_DFL)
+        for number in (*heeded(), signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
         self._selector.close()
         assert self._wakeup is not None
         for one in (*self._wakeup, *self._arrivals, *(guest.channel for guest in self._guests.values())):

@@ -17,6 +17,7 @@ from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.transcript import Mark
 from pydbgserver.server import farewell
 from pydbgserver.server.connection import Connection
+from pydbgserver.server.ending import end_by_signal
 from pydbgserver.server.farewell import Farewell
 from pydbgserver.server.inferior_io import Terminals
 from pydbgserver.server.listen import Link, Listener
@@ -28,8 +29,6 @@ from pydbgserver.target.letting_go import deliveries
 
 if TYPE_CHECKING:
     from pydbgserver.transcripts.recorder import Recorder, Recordings
-
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -68,20 +67,12 @@ class Server:
         try:
             async with trio.open_nursery() as nursery:
                 terminals = Terminals(self._backend, nursery)
-                await nursery.start(self._end_by_signal, nursery.cancel_scope)
+                await nursery.start(end_by_signal, nursery.cancel_scope)
                 await self._serve_clients(terminals)
                 nursery.cancel_scope.cancel()
         finally:
             self._listener.close()
             self._backend.release()
-
-    async def _end_by_signal(self, whole: trio.CancelScope, task_status: trio.TaskStatus[None]) -> None:
-        # What our starter has switched off stays off (nohup; a shell's background jobs).
-        heeded = [one for one in ENDING_SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
-        with trio.open_signal_receiver(*heeded) as signals:
-            task_status.started()
-            async for _ in signals:
-                whole.cancel()
 
     async def _serve_clients(self, terminals: Terminals) -> None:
         while True:

@@ -17,6 +17,7 @@ from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.framing import Control, Framing
 from pydbgserver.rsp.replies import console_output
 from pydbgserver.rsp.transcript import Mark, Transcript
+from pydbgserver.server.ending import end_by_signal
 from pydbgserver.server.listen import Listener
 from pydbgserver.transcripts.decode import raw, request_in_words
 from pydbgserver.transcripts.specs import BREAKPOINT_PACKETS, packet_name
@@ -208,10 +209,17 @@ class _Link:
 
 
 def serve(transcript: Transcript, listener: Listener) -> RecordedServer:
-    """Play the server for the first client of `listener`, until it goes; gives what has become of it."""
+    """Play the server for the first client of `listener`, until it goes or a signal ends it; gives what has become of
+    it."""
     server = RecordedServer(transcript)
 
     async def talk() -> None:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(end_by_signal, nursery.cancel_scope)
+            await talk_to_client()
+            nursery.cancel_scope.cancel()
+
+    async def talk_to_client() -> None:
         link = await listener.accept()
         try:
             await _Link(server, Wire(link.read_descriptor, link.write_descriptor)).run()

@@ -8,6 +8,7 @@ import trio
 
 from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.transcript import Mark
+from pydbgserver.server.ending import end_by_signal
 from pydbgserver.server.listen import Link, Listener
 from pydbgserver.transcripts.recorder import Recorder
 from pydbgserver.transcripts.tap import Tap
@@ -81,12 +82,23 @@ async def _send(wire: Wire, data: bytes) -> None:
 
 
 async def serve(listener: Listener, target: Listener, recorder: Recorder) -> None:
-    """Wait for a client, connect it with `target`, and record their session to its end."""
-    client = await listener.accept()
-    server = await target.accept()
+    """Wait for a client, connect it with `target`, and record their session to its end, or until a signal ends it."""
     try:
-        await Proxy(client, server, recorder).run()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(end_by_signal, nursery.cancel_scope)
+            await _serve_client(listener, target, recorder)
+            nursery.cancel_scope.cancel()
+    finally:
+        recorder.close()
+
+
+async def _serve_client(listener: Listener, target: Listener, recorder: Recorder) -> None:
+    client = await listener.accept()
+    try:
+        server = await target.accept()
+        try:
+            await Proxy(client, server, recorder).run()
+        finally:
+            server.close()
     finally:
         client.close()
-        server.close()
-        recorder.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -201,6 +202,44 @@ def test_a_proxy_whose_one_side_dies_closes_the_other_and_keeps_the_file(first: 
     assert proxy.process.returncode == 0
     gone = "<." if first == "client" else ".>"
     assert [line.text for line in load(str(transcript)).lines] == ["<- qC", "-> QC1", gone]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_proxy_that_is_told_to_end_closes_both_sides_and_the_file(number: signal.Signals, tmp_path: Path) -> None:
+    transcript = tmp_path / "session.rsp"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        proxy = listening("proxy", "127.0.0.1:0", target, "--record", transcript)
+        try:
+            with listener.accept()[0] as server, connect("127.0.0.1", proxy.port, no_ack=False) as client:
+                server.settimeout(servers.WAIT)
+                client.send("qC")
+                assert server.recv(100) == b"$qC#b4"
+                proxy.process.send_signal(number)
+                assert hung_up(server)
+                assert hung_up(client.connection)
+            assert servers.ended_within(proxy.process, servers.WAIT)
+        finally:
+            proxy.close()
+    assert proxy.process.returncode == 0
+    assert "Traceback" not in proxy.output
+    assert transcript.read_bytes().endswith(b" <- qC\n")
+
+
+def test_what_serves_a_recording_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    good = tmp_path / "good.rsp"
+    good.write_text("pydbgserver transcript 1\n\n0.000000 <- qC\n0.000001 -> QC1\n0.000002 <- c\n0.000003 -> S05\n")
+    server = listening("replay", good, "--client", "127.0.0.1:0")
+    try:
+        with connect("127.0.0.1", server.port, no_ack=False) as client:
+            assert client.request("qC") == b"QC1"
+            server.process.send_signal(signal.SIGINT)
+            assert hung_up(client.connection)
+        assert servers.ended_within(server.process, servers.WAIT)
+    finally:
+        server.close()
+    assert server.process.returncode == 0
+    assert "Traceback" not in server.output
 
 
 def test_nobody_there(tmp_path: Path) -> None:
