@@ -27,6 +27,7 @@ import select
 import shlex
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -126,20 +127,51 @@ def program_of(transcript: Transcript, directory: str) -> str:
 
 @contextmanager
 def started(command: str, transcript: Transcript, program: str) -> Iterator[int]:
-    """Start the server; gives its port. It is ended with the test."""
+    """Start the server; gives its port. It is ended with the test. Raises `UsageError` if there is no such command."""
     words = [word.replace("{program}", program) for word in shlex.split(command) if word != "{arguments}"]
     if "{arguments}" in shlex.split(command):
         words += shlex.split(transcript.header.get("arguments", ""))
+    with _process(words) as server:
+        try:
+            port = _port(server)
+            with _output_taken(server):
+                yield port
+        finally:
+            server.kill()
+
+
+@contextmanager
+def _output_taken(server: subprocess.Popen[bytes]) -> Iterator[None]:
+    """A server whose output nobody takes stands still when the pipe is full, and so does what it debugs."""
+    over, end = os.pipe()
+    taking = threading.Thread(target=_take_output, args=(server, over))
+    taking.start()
+    try:
+        yield
+    finally:
+        os.close(end)
+        taking.join()
+        os.close(over)
+
+
+def _take_output(server: subprocess.Popen[bytes], over: int) -> None:
+    """Until it ends, or there is something to read from `over`."""
+    assert server.stdout is not None
+    while over not in select.select([server.stdout.fileno(), over], [], [])[0]:
+        if not server.stdout.read1(65536):  # type: ignore[attr-defined]
+            return
+
+
+def _process(words: list[str]) -> subprocess.Popen[bytes]:
     # Without `env` the server would also get what libraries of this process have put into the C environment (readline,
     # which pytest imports: COLUMNS and LINES).
     environment = dict(os.environ)
-    with subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
-    ) as server:
-        try:
-            yield _port(server)
-        finally:
-            server.kill()
+    try:
+        return subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+        )
+    except OSError as error:
+        raise UsageError(f"transcript_command = {shlex.join(words)}: {error.strerror}") from None
 
 
 def _port(server: subprocess.Popen[bytes]) -> int:

@@ -185,6 +185,19 @@ def test_a_stub_that_ends_and_a_file_that_is_none(project: Path) -> None:
     assert "first.rsp:1: this is format '9', known is 1" in said.stdout
 
 
+def test_a_command_that_is_none_is_told(project: Path) -> None:
+    said = run(project, "-o", "transcript_command=no-such-stub --port 0", "sessions")
+    assert "transcript_command = no-such-stub --port 0: No such file or directory" in said.stdout
+    assert "Popen" not in said.stdout
+
+
+def test_a_server_that_says_more_than_a_pipe_holds(project: Path) -> None:
+    (project / "stub.py").write_text(
+        STUB.replace("            reply = ", "            os.write(1, bytes(100_000))\n            reply = ")
+    )
+    assert passed(run(project, "-o", COMMAND, "sessions")) == 1
+
+
 def test_the_example_project(tmp_path: Path) -> None:
     """As its workflow does it: made, and played against the command of its pytest.ini."""
     project, tools = tmp_path / "transcripts", tmp_path / "bin"
