@@ -61,6 +61,33 @@ def test_python_walks_a_value(debug: Debug, lldb: ClientKind) -> None:
     )
 
 
+def test_python_walks_a_value_of_c(debug: Debug, lldb: ClientKind) -> None:
+    """Expressions with options: a language, no breakpoints, a time limit, of one thread only."""
+    session = debug.start(lldb, "values")
+    session.run(
+        Step(None, "breakpoint set -n middle", r"Breakpoint 1"),
+        Step(None, "continue", r"middle"),
+        Step(None, "breakpoint set -n add", r"Breakpoint 2"),
+        python("options = lldb.SBExpressionOptions()"),
+        python("options.SetLanguage(lldb.eLanguageTypeC99)"),
+        python("options.SetIgnoreBreakpoints(True)"),
+        python("options.SetTryAllThreads(False)"),
+        python("options.SetTimeoutInMicroSeconds(10000000)"),
+        python("where = lldb.frame.EvaluateExpression('where', options)"),
+        python("print(where.GetError().Success(), where.GetTypeName())", r"True point \*"),
+        python("print([child.GetName() for child in where.Dereference()])", r"\['x', 'y', 'name'\]"),
+        python("print(list(where.GetPointeeData().uint32)[:2])", r"\[3, 4\]"),
+        python("print(list(where.Dereference().GetData().uint8)[:8])", r"\[3, 0, 0, 0, 4, 0, 0, 0\]"),
+        python("print(where.GetValueForExpressionPath('->name[2]').GetValue())", r"'r'"),
+        python("print(where.GetChildMemberWithName('name').GetSummary())", r'"corner"'),
+        python("print(lldb.frame.EvaluateExpression('add(where->x, where->y)', options).GetValueAsSigned())", r"^7$"),
+        python("print(lldb.target.FindBreakpointByID(2).GetHitCount() > 0)", r"^True$"),
+        python("print(lldb.frame.EvaluateExpression('global_text', options).GetSummary())", r'"global text"'),
+        python("print(lldb.frame.EvaluateExpression('where->nothing', options).GetError())", r"no member named"),
+        *KILL,
+    )
+
+
 def test_an_expression_may_start_other_programs(debug: Debug, lldb: ClientKind) -> None:
     if with_peers():
         pytest.skip("lldb 19 gives an expression up when lldb-server tells it of a vfork")
