@@ -160,7 +160,7 @@ class Transcript:
         return self.lines[-1].time_us if self.lines else 0
 
 
-_HEADER = re.compile(rb"([a-z][a-z0-9-]*):[ \t]*(.*)")
+_HEADER = re.compile(rb"([a-z][a-z0-9-]*):[ \t]*(.*?)[ \t]*")
 _LINE = re.compile(rb"(\d{1,9})\.(\d{6}) (<-|->|~>|<!|<i|o>|<\.|\.>|k>)(?: (.*))?")
 _LOGGED = re.compile(rb"(?:\d+\.\d{6} )?\[[a-z]+\] ")
 _LOG_LINE = re.compile(rb"(?:(\d+)\.(\d{6}) )?\[packets\] (<-|->|~>|<!|<i|o>|<\.|\.>)(?: (.*))?")

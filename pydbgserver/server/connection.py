@@ -261,6 +261,8 @@ class Connection:
         dialect = self.session.dialect
         if not dialect.presumed:
             self._identified = True
+            if self._recorder is not None:
+                self._recorder.name_client(dialect.client.value)
             self.framing.rle = dialect.run_length_encoding
 
     def _post(self, reply: bytes | None) -> None:

@@ -10,6 +10,7 @@ from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.transcript import Mark
 from pydbgserver.server.ending import end_by_signal
 from pydbgserver.server.listen import Link, Listener
+from pydbgserver.session.dialect import Dialect
 from pydbgserver.transcripts.recorder import Recorder
 from pydbgserver.transcripts.tap import Tap
 
@@ -23,6 +24,7 @@ class Proxy:
         self._server = Wire(server.read_descriptor, server.write_descriptor)
         self._from_client = Tap(to_client=False)
         self._from_server = Tap(to_client=True)
+        self._dialect = Dialect()
 
     async def run(self) -> None:
         """Pass everything on until one side has gone."""
@@ -54,6 +56,8 @@ class Proxy:
         for mark, body in tap.take(data):
             if mark is Mark.TO_SERVER:
                 recorder.received(body)
+                if self._dialect.presumed:
+                    self._identify(body)
             elif mark is Mark.TO_CLIENT:
                 recorder.sent(body)
             else:
@@ -61,6 +65,11 @@ class Proxy:
         if tap.refused:
             tap.refused = False
             (self._from_server if tap is self._from_client else self._from_client).resend()
+
+    def _identify(self, body: bytes) -> None:
+        self._dialect.observe(body)
+        if not self._dialect.presumed:
+            self._recorder.name_client(self._dialect.client.value)
 
 
 async def _receive(wire: Wire) -> bytes:

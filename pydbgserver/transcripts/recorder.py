@@ -18,6 +18,9 @@ from pydbgserver.transcripts.growing import GrowingFile, what_happened
 
 BODIES_SUFFIX = ".bodies"
 
+UNKNOWN_CLIENT = "unknown"
+"""In the header until the first packet that tells; as long as any client's name."""
+
 PACKED_AT_MOST = 16 << 20
 """Side files of up to so many bytes are compressed at the end of the session, which takes 0.2 s then."""
 
@@ -34,20 +37,27 @@ class Recorder:
         self._write = self.journal.add
         self._bodies = Bodies()
         self._bodies_file = -1
+        self._client_at = -1
         self._file: GrowingFile | None = GrowingFile(_open_claimed(path), self.journal.room)
         try:
             # A side file of an earlier session has nothing to do with this one.
             with suppress(FileNotFoundError):
                 os.unlink(path + BODIES_SUFFIX)
-            first = format_header(header)
+            first = format_header({**header, "client": header.get("client", UNKNOWN_CLIENT)})
             self._file.reserve(0, len(first))
             self.journal.add_text(first)
+            self._client_at = first.index(b"\nclient: ") + len(b"\nclient: ") if "client" not in header else -1
         except OSError:
             self.close()
             raise
 
     # What the connection tells. All of it is in the file when these return, or the user has been told that the
     # recording has ended: the session goes on.
+
+    def name_client(self, name: str) -> None:
+        """Which client it is has turned out: "gdb" or "lldb". The header has it unless it was given another."""
+        if self._file is not None and self._client_at >= 0:
+            self.journal.room.put(self._client_at, name.encode().ljust(len(UNKNOWN_CLIENT)))
 
     def received(self, body: bytes) -> None:
         """A packet from the client, as it was on the wire."""

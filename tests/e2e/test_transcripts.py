@@ -59,7 +59,9 @@ def test_a_gdb_session_with_gdbserver_through_the_proxy_and_then_against_ours(
         client.close()
         proxy.close()
         target.close()
-    assert len(load(str(transcript)).lines) > 100
+    recorded = load(str(transcript))
+    assert len(recorded.lines) > 100
+    assert recorded.header == {"recorded": "by proxy", "client": "gdb"}
     server = servers.start_server("gdb", [path], command=OURS)
     try:
         said = ours("replay", transcript, "--server", f"127.0.0.1:{server.port}")
@@ -107,20 +109,28 @@ def test_a_client_debugs_a_recording(
 
 
 def test_record_in_both_styles(program: Programs, tmp_path: Path) -> None:
-    for style in ("gdb", "lldb"):
+    for style, telling in (("gdb", b"vMustReplyEmpty"), ("lldb", b"qHostInfo")):
         transcript = tmp_path / f"{style}.rsp"
         command = [*OURS, *(["gdbserver"] if style == "lldb" else [])]
         server = servers.start_server(style, [program("loop")], options=["--record", str(transcript)], command=command)
         try:
             with connect("127.0.0.1", server.port) as client:
                 current = client.request("qC")
+                client.request(telling)
                 client.send("k")
             assert servers.ended_within(server.process, servers.WAIT)
         finally:
             server.close()
         recorded = load(str(transcript))
-        assert [line.text for line in recorded.lines[2:5]] == ["<- qC", f"-> {current.decode()}", "<- k"]
-        assert recorded.header["arch"] == "i386:x86-64"
+        assert [line.text for line in recorded.lines[2:5]] == [
+            "<- qC",
+            f"-> {current.decode()}",
+            f"<- {telling.decode()}",
+        ]
+        assert recorded.lines[6].text == "<- k"
+        header = recorded.header
+        assert (header["arch"], header["endian"], header["client"]) == ("i386:x86-64", "little", style)
+        assert header["program"] == str(program("loop"))
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:

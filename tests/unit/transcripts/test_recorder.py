@@ -38,7 +38,21 @@ def test_a_line_is_in_the_file_before_the_reply_is_sent(tmp_path: Path) -> None:
     recorder.close()
     recorder.close()
     assert said(path)[4:] == ["->", "o> hi\\n", "<i hi\\n"]
-    assert load(str(path)).header == {"server": "test"}
+    assert load(str(path)).header == {"server": "test", "client": "unknown"}
+
+
+@pytest.mark.parametrize(("header", "client"), [({}, "gdb"), ({"client": "gdb 16.3"}, "gdb 16.3")])
+def test_the_header_gets_the_client_that_turns_out(header: dict[str, str], client: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.rsp"
+    recorder = Recorder(str(path), header | {"server": "test"})
+    recorder.received(b"vMustReplyEmpty")
+    recorder.name_client("gdb")
+    recorder.sent(b"")
+    assert load(str(path)).header == {"client": client, "server": "test"}
+    recorder.close()
+    recorder.name_client("lldb")
+    assert load(str(path)).header == {"client": client, "server": "test"}
+    assert said(path) == ["<- vMustReplyEmpty", "->"]
 
 
 def test_large_bodies_go_into_the_side_file_once(tmp_path: Path) -> None:
@@ -198,7 +212,7 @@ def test_a_side_file_that_somebody_cuts_off(tmp_path: Path, capfd: pytest.Captur
     recorder.sent(bytes(9000))
     recorder.close()
     assert "what was recorded is not all there: somebody else has cut the file off" in capfd.readouterr().err
-    with pytest.raises(TranscriptError, match=r"a\.rsp:3: the side file has no body"):
+    with pytest.raises(TranscriptError, match=r"a\.rsp:4: the side file has no body"):
         load(str(path))
 
 
