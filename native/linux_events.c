@@ -81,13 +81,31 @@ static void handle_step(struct thread *thread) {
         record_event(thread, LINUX_STOP_STEP, SIGTRAP, 0);
 }
 
+/* Behind a breakpoint of the client's at a trap instruction that is the program's own ("permanent"): its condition is
+ * false, and what the program would stop for is that very breakpoint. gdbserver's rule, too. */
+static void go_on_behind(struct thread *thread, const struct trap *trap) {
+    set_thread_pc(thread, trap->address + trap->size);
+    if (thread->resume_kind == LINUX_CONTINUE)
+        go_on(thread);
+    else
+        handle_step(thread);
+}
+
 /* A thread that goes on by itself gets its registers written once, by enter_slot(). */
 static void handle_trap_hit(struct thread *thread, uint64_t address) {
     cpu_set_pc(thread->general, address);
+    bool unseen = thread->process->silent || thread->restarted == address;
+    if (!unseen && goes_on_from(thread, address, false)) {
+        const struct trap *trap = trap_at(&thread->process->traps, address);
+        if (trap && memcmp(trap->original, trap->code, trap->size) == 0) {
+            go_on_behind(thread, trap);
+            return;
+        }
+        unseen = true;
+    }
     thread->at_trap = true;
     thread->trap_address = address;
-    bool unseen = thread->process->silent || thread->restarted == address || goes_on_from(thread, address, false) ||
-                  tracer.options.unattended;
+    unseen = unseen || tracer.options.unattended;
     if (!unseen || thread->halt_wanted || stays_stopped(thread) || !leaves_alone(thread))
         set_thread_pc(thread, address);
     if (unseen)

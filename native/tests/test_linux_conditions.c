@@ -52,6 +52,25 @@ TEST(interrupted_among_false_conditions) {
     CHECK_EQ(slipped, 0);
 }
 
+TEST(false_condition_at_a_trap_of_the_programs_own) {
+    attach_with_room(1, NOP TRAP NOP NOP "S", 1);
+    CONDITION(TRAP_PLACE, IS_FALSE);
+    plant(PID, TRAP_PLACE);
+    RESUME_ALL();
+    expect_nothing();
+    CHECK_EQ(task(PID)->registers.rip, START + 4);
+    CHECK_EQ(code_at(PID, TRAP_PLACE), OP_TRAP);
+}
+
+TEST(step_from_a_trap_of_the_programs_own) {
+    attach_with_room(1, TRAP NOP NOP "S", 1);
+    CONDITION(START, IS_FALSE);
+    plant(PID, START);
+    resume(PID, LINUX_STEP, 0);
+    expect_only(PID, LINUX_STOP_STEP, SIGTRAP);
+    CHECK_EQ(stops[0].pc, START + 1);
+}
+
 TEST(condition_sees_the_pc_of_the_trap) {
     attach_with_room(1, WALK, 1);
     plant(PID, TRAP_PLACE);
