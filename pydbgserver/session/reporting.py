@@ -11,7 +11,7 @@ from pydbgserver.rsp.replies import console_output
 from pydbgserver.session import stop_reply
 from pydbgserver.session.stops import InitialStop
 from pydbgserver.target.api import ResumeAction
-from pydbgserver.target.events import BreakpointHit, ProcessExited, StopEvent, ThreadEvent, WatchpointHit
+from pydbgserver.target.events import BreakpointHit, Forked, ProcessExited, StopEvent, ThreadEvent, WatchpointHit
 from pydbgserver.target.registers import pc
 
 if TYPE_CHECKING:
@@ -66,13 +66,16 @@ class StopReports:
         return self._session.stops.next_waiting(actions, self._still_true)
 
     def _still_true(self, event: StopEvent) -> bool:
-        """Whether a stop that has waited may be reported: its breakpoint is there and its thread has not been moved."""
+        """Whether a stop that has waited may be reported: its breakpoint is there and its thread has not been moved, or
+        its child is there."""
         session = self._session
         process = session.backend.processes.get(event.pid)
         if isinstance(event, ProcessExited):
             return True
         if isinstance(event, WatchpointHit):
             return (event.pid, event.address) in session.inserted.watchpoints
+        if isinstance(event, Forked):
+            return process is not None and event.child_pid in session.backend.processes
         if isinstance(event, BreakpointHit):
             inserted = (event.pid, event.address) in session.inserted.breakpoints
             try:

@@ -14,7 +14,7 @@ from pydbgserver.session import awaited, stop_mode
 from pydbgserver.session.options import RESUME_BUDGET_US
 from pydbgserver.session.stops import InitialStop, leftmost
 from pydbgserver.target.api import Process, ResumeAction, ResumeKind, RunOptions
-from pydbgserver.target.events import Execed, Interrupted, ProcessExited, StopEvent
+from pydbgserver.target.events import Execed, Forked, Interrupted, ProcessExited, StopEvent, VforkDone
 
 if TYPE_CHECKING:
     from pydbgserver.session.session import Session
@@ -123,7 +123,7 @@ class RunControl:
         user is still waiting for the stop.
 
         While something runs another stop may come first, the end of a step for one. It is as if the interrupt had come
-        after it.
+        after it for gdb, and before it for lldb, if that is of a kind which lldb acts upon: see `_hold_back`.
 
         A wait for a program to start is given up.
         """
@@ -135,8 +135,24 @@ class RunControl:
             session.backend.interrupt(self._newest)
         elif session.packets > session.reports.packet:
             self._interrupt_until = inf
+        elif session.dialect.is_lldb:
+            if isinstance(session.stops.last, Forked | Execed):
+                session.stops.keep([session.stops.last])
         elif not isinstance(session.stops.last, Interrupted):
             self._keep_interrupt()
+
+    def _hold_back(self, events: Sequence[StopEvent]) -> Sequence[StopEvent]:
+        """The events to tell of when lldb has asked for the stop; the others wait for the next resume.
+
+        lldb does nothing about a fork, the end of a vfork or an exec then (Process::ProcessEventData::DoOnRemoval): the
+        child would be held for ever, and with it the parent of a vfork, which nothing can interrupt.
+        """
+        held = [event for event in events if isinstance(event, Forked | VforkDone | Execed)]
+        if not held:
+            return events
+        self._session.account(held)
+        self._session.stops.keep(held)
+        return [event for event in events if event not in held] or [Interrupted(held[0].pid, held[0].tid)]
 
     def _keep_interrupt(self) -> None:
         if self._session.dialect.is_gdb:
@@ -187,11 +203,13 @@ class RunControl:
         if output.collect is not None:
             output.collect()
             output.flush()
-        event = events[0]
         if self._interrupting:
             self._interrupting = False
+            if session.dialect.is_lldb:
+                events = self._hold_back(events)
             if not any(isinstance(one, Interrupted | ProcessExited) for one in events):
                 self._keep_interrupt()
+        event = events[0]
         if len(events) > 1 or event.__class__ in _ENDINGS:
             session.account(events)
             session.stops.arrive(events[1:], all_at_once=session.dialect.is_lldb)

@@ -9,9 +9,21 @@ import pytest
 from pydbgserver.session.options import SessionOptions
 from pydbgserver.session.session import Session
 from pydbgserver.target.capabilities import Auxv
-from pydbgserver.target.events import BreakpointHit, Forked, ProcessExited, SignalStop, StepDone
+from pydbgserver.target.events import (
+    BreakpointHit,
+    Execed,
+    Forked,
+    ProcessExited,
+    SignalStop,
+    StepDone,
+    StopEvent,
+    ThreadEvent,
+    VforkDone,
+)
 from pydbgserver.testing.sim import SimProcess, Stop
 from tests.sim.conversation import GDB13, PID, Conversation, fields, gdb, lldb
+
+CHILD = PID + 1
 
 
 def test_unknown_packets_get_the_empty_reply() -> None:
@@ -155,6 +167,43 @@ def test_an_interrupt_that_meets_the_end_of_a_step_is_kept(
     talk.session.run_control.interrupt()
     assert (talk.poll() or "").startswith("T05")
     assert talk.ask("vCont;c").startswith(answer)
+
+
+def lldb_at(event: StopEvent) -> Conversation:
+    """`event` comes some time after the first resume. The child of a fork is there."""
+    talk = lldb(SimProcess(PID), SimProcess(CHILD), script=[Stop(event, slow=True), Stop(SignalStop(PID, PID, 11))])
+    assert talk.raw(f"vCont;c:p{PID:x}.-1") is None
+    return talk
+
+
+@pytest.mark.parametrize("event", [Forked(PID, PID, CHILD, vfork=True), VforkDone(PID, PID), Execed(PID, PID, "/x")])
+def test_what_lldb_acts_upon_comes_after_its_interrupt(event: ThreadEvent) -> None:
+    """In a stop that it has asked for lldb does nothing about forks and the like: it would not let the child go."""
+    talk = lldb_at(event)
+    talk.session.run_control.interrupt()
+    assert fields(talk.poll() or "")["reason"] == "signal"
+    assert "vfork" not in talk.ask("jThreadsInfo") and "exec" not in talk.ask("jThreadsInfo")
+    told = talk.ask(f"vCont;c:p{PID:x}.-1")
+    assert type(talk.session.stops.last) is type(event) and told.startswith("T")
+    assert talk.ask(f"vCont;c:p{PID:x}.-1").startswith("T0b")
+
+
+def test_a_fork_that_lldb_has_taken_for_its_interrupt_is_told_again() -> None:
+    """The interrupt was under way when the stop was told; lldb lets the child go if it has understood."""
+    for understood in (False, True):
+        talk = lldb_at(Forked(PID, PID, CHILD))
+        assert fields(talk.poll() or "")["reason"] == "fork"
+        talk.session.run_control.interrupt()
+        if understood:
+            assert talk.ask(f"D;{CHILD:x}") == "OK"
+        reply = talk.ask(f"vCont;c:p{PID:x}.-1")
+        assert reply.startswith("T0b") if understood else fields(reply)["reason"] == "fork"
+
+
+def test_a_fork_is_told_once_without_an_interrupt() -> None:
+    talk = lldb_at(Forked(PID, PID, CHILD))
+    assert fields(talk.poll() or "")["reason"] == "fork"
+    assert talk.ask(f"vCont;c:p{PID:x}.-1").startswith("T0b")
 
 
 def test_an_interrupt_that_meets_the_end_of_the_program_is_over() -> None:
