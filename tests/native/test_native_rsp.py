@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.native.sanitized import NATIVE, compiled, passes
 
-SOURCES = ("rsp*.c", "registers.c", "tests/test_rsp.c")
+SOURCES = ("rsp*.c", "registers.c", "tests/test_rsp*.c")
 
 
 def test_codec_under_sanitizers(tmp_path: Path) -> None:
