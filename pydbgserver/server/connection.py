@@ -19,6 +19,7 @@ from pydbgserver.rsp.codec import Wire, library
 from pydbgserver.rsp.conversation import Conversation
 from pydbgserver.rsp.framing import Control, Framing
 from pydbgserver.rsp.transcript import Mark, escape
+from pydbgserver.server.outgoing import Outgoing
 from pydbgserver.server.patience import WAIT_US, Patience
 from pydbgserver.server.placement import Placement
 from pydbgserver.session.awaited import look_for_awaited
@@ -60,9 +61,9 @@ class Connection:
         self._backend = backend
         self._processes = len(backend.processes)
         self._wire = wire
+        self._outgoing = Outgoing(wire, self.framing)
         self._recorder = recorder
         self._resumed = trio.Event()
-        self._drained: trio.Event | None = None
         self._identified = False
         self._converses = False
         self._conversation: Conversation | None = None
@@ -92,6 +93,7 @@ class Connection:
 
     async def _read(self) -> None:
         wire, framing, session, patience = self._wire, self.framing, self.session, self._patience
+        outgoing = self._outgoing
         turns = 0
         while not session.ended:
             wait_us = 0 if session.running else patience.wait_us()
@@ -106,8 +108,8 @@ class Connection:
             if self._conversation is not None and not session.running and patience.wait_us() and not framing.buffered:
                 data = self._converse(self._conversation, data)
             self._take(data)
-            if framing.out and not self._send():
-                await self._drain()
+            if framing.out and not outgoing.send_nowait():
+                await outgoing.wait_sent()
             turns += 1
             if turns == TURNS_WITHOUT_TRIO:
                 turns = 0
@@ -145,7 +147,7 @@ class Connection:
                 starts.close()
         self._post(reply)
         self._take(b"")
-        await self.flush()
+        await self._outgoing.send()
 
     def _converse(self, conversation: Conversation, data: bytes) -> bytes:
         """Answer one packet after another as long as each comes by itself and soon; gives what else has come.
@@ -318,14 +320,14 @@ class Connection:
         if logs.events.enabled:
             logs.events.write(f"stopped: {events!r}")
         self._post(self.session.run_control.on_stop(events))
-        await self.flush()
+        await self._outgoing.send()
 
     async def output(self, pid: int, data: bytes) -> None:
         """What the debuggee `pid` has printed. Waits while the client takes nothing more."""
         body = self.session.output.printed(data)
         if body is not None or self.session.notices:
             self._post(body)
-            await self.flush()
+            await self._outgoing.send()
 
     def output_nowait(self, pid: int, data: bytes) -> None:
         """The same, queued only."""
@@ -340,35 +342,4 @@ class Connection:
 
     async def _flush_while_connected(self) -> None:
         with suppress(OSError):  # Whoever reads hears of it, too.
-            await self.flush()
-
-    # What goes out.
-
-    async def flush(self) -> None:
-        """Send what is queued. Raises `OSError` when the client is gone."""
-        if self.framing.out and not self._send():
-            await self._drain()
-
-    def _send(self) -> bool:
-        """Send what can be sent at once; True if that was all."""
-        out = self.framing.out
-        sent = self._wire.send(out)
-        if sent == len(out):
-            out.clear()
-            return True
-        del out[:sent]
-        return False
-
-    async def _drain(self) -> None:
-        """Wait until a slow client has taken everything. The descriptor can be waited for by one task only."""
-        if self._drained is not None:
-            await self._drained.wait()
-            return
-        self._drained = trio.Event()
-        try:
-            while self.framing.out:
-                await trio.lowlevel.wait_writable(self._wire.write_descriptor)
-                self._send()
-        finally:
-            self._drained.set()
-            self._drained = None
+            await self._outgoing.send()
