@@ -141,5 +141,7 @@ def test_detach_after_a_step_that_a_system_call_held_up(debuggees: Debuggees) ->
     target.process.detach()
     assert settles_in(child.pid, "S"), child.wait(timeout=20)
     os.kill(child.pid, signal.SIGUSR1)
+    # It is awake when the call returns; attached to before it has handled the signal it would stop for that.
+    assert settles_in(child.pid, "S"), child.wait(timeout=20)
     again = debuggees.attach_to(child.pid, "blocked_call")
     assert again.long_at("calls") & 0xFFFFFFFF == 2
