@@ -5,12 +5,17 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.programs import Programs
 
 # A shell starts what it puts in the background with SIGINT ignored, and execve(2) hands that on: to the debuggers and
 # servers that the tests start, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says what else the machine does, not what the code does.
+settings.register_profile("without clocks", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("without clocks")
 
 
 @pytest.fixture(scope="session")
