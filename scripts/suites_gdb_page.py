@@ -13,8 +13,6 @@ OURS, PEER = "ours", "gdbserver"
 
 REASONS = (
     (r"^gdb\.server/no-thread-db\.exp: print foo", "thread-local variables are found without libthread_db, too"),
-    (r"^gdb\.server/non-existing-program\.exp", "one line of our own says why the program cannot be started"),
-    (r"^gdb\.base/break-main-file-remove-fail\.exp", "removing a breakpoint from memory that is gone is no error"),
 )
 """What is known about tests that only the peer passes: by a pattern of their names."""
 
