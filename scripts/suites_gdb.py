@@ -26,7 +26,7 @@ from pathlib import Path
 
 from suites_gdb_page import OURS, PEER, missing, reason, section, together
 from suites_page import replace_section
-from suites_runs import FileRun, Results, Stored, commit, load, our_command, store
+from suites_runs import Results, Stored, another_run, commit, load, our_command, store
 
 BOARDS = (
     "native-extended-gdbserver", "native-gdbserver", "native-stdio-gdbserver", "native-extended-gdbserver/-m32",
@@ -176,7 +176,7 @@ def run_server(options: argparse.Namespace, work: Path, server: str) -> None:
         kept = load(work, board, server)
         for portion in chunks([file for file in files if not options.go_on or file not in kept]):
             for file, found in run(options.sources, work, server, board, portion).items():
-                kept[file] = FileRun(state, kept[file].runs + 1 if file in kept else 1, found)
+                kept[file] = another_run(kept.get(file), state, found)
             store(work, board, server, kept)
 
 

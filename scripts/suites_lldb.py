@@ -20,7 +20,7 @@ from pathlib import Path
 
 from suites_lldb_page import OURS, PEER, SUITE, missing, section, together
 from suites_page import replace_section
-from suites_runs import FileRun, Results, Stored, commit, load, our_command, store
+from suites_runs import Results, Stored, another_run, commit, load, our_command, store
 
 SOURCE_PACKAGE = "llvm-toolchain-19"
 LLVM = Path("/usr/lib/llvm-19")
@@ -228,7 +228,7 @@ def run_server(options: argparse.Namespace, lldb: Path, work: Path, server: str)
         for done in as_completed(pool.submit(one, file) for file in wanted):
             file, said = done.result()
             found = tests_of(said)
-            kept[file] = FileRun(state, kept[file].runs + 1 if file in kept else 1, found)
+            kept[file] = another_run(kept.get(file), state, found)
             store(work, SUITE, server, kept)
             print(f"{server}: {file}: {dict(Counter(found.values())) or 'nothing was run'}", flush=True)
 

@@ -23,7 +23,7 @@ class FileRun:
 
     Attributes:
         commit: that of this source tree.
-        runs: how often it has been run; more than once says that a failure was looked into.
+        runs: how often it has been run at that commit; more than once says that a failure was looked into.
         results: of the last run.
     """
 
@@ -69,6 +69,11 @@ def store(work: Path, board: str, server: str, runs: Mapping[str, FileRun]) -> N
     new = path.with_suffix(".new")
     new.write_text(json.dumps({file: asdict(run) for file, run in runs.items()}, indent=1), encoding="utf-8")
     new.replace(path)
+
+
+def another_run(before: FileRun | None, state: str, results: Results) -> FileRun:
+    """What is known of a file that has just been run at commit `state`."""
+    return FileRun(state, before.runs + 1 if before is not None and before.commit == state else 1, results)
 
 
 def commits(boards: Mapping[str, Stored], ours: str) -> list[str]:
