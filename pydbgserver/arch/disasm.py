@@ -1,4 +1,4 @@
-"""Instructions in words, for logs and ``monitor``; and recognising trap instructions."""
+"""Instructions in words, for ``monitor threads``."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import console_output, hex_text
 from pydbgserver.session.session import Session
 from pydbgserver.target.capabilities import OpenFiles
-from pydbgserver.target.registers import pc
 
 Command = Callable[[Session, Sequence[str]], str]
 
@@ -144,19 +143,11 @@ def show_files(session: Session, words: Sequence[str]) -> str:
     return "".join([f"{'descriptor':>10} {'mode':<4} {'position':>12}  name\n", *lines])
 
 
-@_command("threads", "all threads, where they are and why they stopped")
+@_command("threads", "all threads: function and instruction that each is at, and why it stopped")
 def show_threads(session: Session, words: Sequence[str]) -> str:
-    lines = []
-    for pid, process in session.backend.processes.items():
-        for tid in process.threads():
-            event = session.stops.reasons.get(tid)
-            why = type(event).__name__ if event is not None else ""
-            try:
-                where = f"{pc(process, tid):#x}"
-            except DebugError:
-                where = "running"
-            lines.append(f"{pid} {tid} {process.thread_name(tid)} {where} {why}".rstrip() + "\n")
-    return "".join(lines) or "There is no process.\n"
+    from pydbgserver.handlers import monitor_threads
+
+    return monitor_threads.show(session)
 
 
 @_command("signals", "signals and how they are treated")

@@ -127,7 +127,15 @@ def test_monitor_commands(debug: Debug, gdb: ClientKind) -> None:
         Step("break all_here", None, r"Breakpoint 1"),
         Step("continue", None, r"all_here"),
         Step("monitor help", None, (r"^  exit +\S", r"^  set debug +\S", r"^  maps +\S", r"^  stats +\S")),
-        Step("monitor threads", None, (r"threads .*Breakpoint", r"worker-0", r"worker-4")),
+        Step(
+            "monitor threads",
+            None,
+            (
+                r" threads 0x\w+ all_here\+\d+ in /.*/threads: \w+.*\[BreakpointHit\]",
+                r"worker-0 0x.* in /.*libc",
+                r"worker-4",
+            ),
+        ),
         Step("monitor maps", None, (r"^text .* r-x .*/threads$", r"\[stack\]", r"^==== Summary", r"^TOTAL")),
         Step("monitor files", None, r"^ *0\b"),
         Step("monitor signals", None, r"SIGSEGV"),

@@ -209,7 +209,10 @@ def test_monitor_shows_things() -> None:
         words = bytes.fromhex(talk.session.outbox.pop()[1:].decode()).decode()
         assert words == "Unknown monitor command.\n\n" + monitor(talk, "help")
     assert "/usr/bin/program" in monitor(talk, "maps")
-    assert monitor(talk, "threads") == "100 100 program 0x401000 InitialStop\n"
+    where = "0x401000 /usr/bin/program+0x0: add byte ptr [rcx], al"
+    assert monitor(talk, "threads") == f"100 100 program {where}  [InitialStop]\n"
+    mapless = gdb(SimProcess(PID, without=[MemoryMap]))
+    assert monitor(mapless, "threads") == "100 100 program 0x401000: add byte ptr [rcx], al  [InitialStop]\n"
     assert "SIGSEGV" in monitor(talk, "signals")
     assert "packets: " in monitor(talk, "stats")
     assert monitor(gdb(SimProcess(PID, without=[MemoryMap])), "maps") == ""
