@@ -186,8 +186,10 @@ def test_a_stub_that_ends_and_a_file_that_is_none(project: Path) -> None:
 
 
 def test_a_command_that_is_none_is_told(project: Path) -> None:
-    said = run(project, "-o", "transcript_command=no-such-stub --port 0", "sessions")
-    assert "transcript_command = no-such-stub --port 0: No such file or directory" in said.stdout
+    # By its path: along PATH, a folder that one may not look into makes another error of it (execvp(3)).
+    command = f"{project}/no-such-stub --port 0"
+    said = run(project, "-o", f"transcript_command={command}", "sessions")
+    assert f"transcript_command = {command}: No such file or directory" in said.stdout
     assert "Popen" not in said.stdout
 
 
