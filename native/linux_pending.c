@@ -28,12 +28,21 @@ static bool trap_is_pending(pid_t tid) {
     return false;
 }
 
-/* It comes before anything else does (dequeue_synchronous_signal()), and before another instruction is executed. */
+/* A step into a system call that is begun anew has not executed its instruction: its SIGTRAP is none to tell of. */
+static bool goes_back_to_call(struct thread *thread) {
+    return load_general(thread) && cpu_restarts_at(thread->general);
+}
+
+/* It comes before anything else does (dequeue_synchronous_signal()), and before another instruction is executed. The
+ * end of a step is one like any other: lldb 23 steps many threads at once, and counts those that are told of. */
 bool take_pending_trap(struct thread *thread) {
     if (!trap_is_pending(thread->tid))
         return false;
+    if (thread->stepping) {
+        thread->step_interrupted = goes_back_to_call(thread);
+        thread->stepping = !thread->step_interrupted;
+    }
     trace(PTRACE_CONT, thread->tid, 0, 0); /* ESRCH: it was killed, and its end will be waited for */
-    thread->stepping = false;
     thread->interrupt_sent = true; /* it stops by itself */
     mark_running(thread);
     return true;

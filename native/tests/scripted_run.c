@@ -204,6 +204,7 @@ static void advance_task(struct task *t) {
     else if (t->state == TASK_BLOCKS && (t->trap_pending || t->notify_pending || has_signal(t))) {
         t->state = TASK_RUNS;
         t->registers.rip -= CALL_SIZE; /* it is begun anew after the stop */
+        t->registers.rax = (uint64_t)-513; /* ERESTARTNOINTR */
         if (t->request == PTRACE_SINGLESTEP)
             queue_fault(t, SIGTRAP, TRAP_BRKPT); /* ptrace_report_syscall_exit() */
         t->returning = false;

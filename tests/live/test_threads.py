@@ -15,6 +15,7 @@ from pydbgserver.target.events import (
     ThreadExited,
     ThreadStarted,
 )
+from pydbgserver.target.registers import pc
 from tests.live.debuggee import Debuggees
 
 
@@ -135,3 +136,23 @@ def test_the_only_resumed_thread_ends(debuggees: Debuggees) -> None:
     assert events == [NoneResumed(target.pid, target.pid)]
     assert hit.tid not in target.process.threads()
     assert target.run() == [ProcessExited(target.pid, exit_code=0)]
+
+
+def test_steps_of_many_threads_at_once(debuggees: Debuggees) -> None:
+    """Whoever has executed its instruction is told of, also when its SIGTRAP is behind the stop for another's: lldb 23
+    steps so over a breakpoint that several threads are at."""
+    target = debuggees.launch("threads_many", "10", "30", stdin="/dev/null")
+    process = target.process
+    address = target.plant("hit")
+    told = 0
+    while not isinstance((events := target.run())[0], ProcessExited):
+        process.remove_breakpoint(address, 1)
+        there = {event.tid for event in events if isinstance(event, BreakpointHit)}
+        while there:
+            steps = target.run(*[ResumeAction(ResumeKind.STEP, target.pid, tid) for tid in sorted(there)])
+            done = {event.tid for event in steps if isinstance(event, StepDone)}
+            assert done == {tid for tid in there if pc(process, tid) != address}
+            there -= done
+            told += len(done)
+        process.insert_breakpoint(address, 1)
+    assert told == 300
