@@ -71,7 +71,7 @@ class MachineInterface:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
         self._token = 0
-        self._part = ""
+        self._part = b""
 
     def ask(self, command: str, result: str = "done") -> str:
         """The result record of `command`, of that class. What comes before it is left out."""
@@ -85,13 +85,14 @@ class MachineInterface:
         """The next record that begins like that. Raises `Silent`."""
         deadline = time.monotonic() + WAIT
         while True:
-            line, end, rest = self._part.partition("\n")
+            line, end, rest = self._part.partition(b"\n")
             if end:
                 self._part = rest
-                if re.match(pattern, line):
-                    return line
+                record = line.decode(errors="replace")
+                if re.match(pattern, record):
+                    return record
             else:
-                self._part += self._pipe.read_more(deadline).decode()
+                self._part += self._pipe.read_more(deadline)
 
 
 class DebugAdapter:
