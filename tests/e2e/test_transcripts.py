@@ -10,10 +10,14 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from pydbgserver.testing.client import Client as RspClient
 from pydbgserver.testing.client import connect
 from pydbgserver.transcripts.files import load
 from pydbgserver.transcripts.html import page
@@ -188,9 +192,18 @@ def hung_up(connection: socket.socket) -> bool:
         return True
 
 
-@pytest.mark.parametrize("first", ["client", "server"])
-def test_a_proxy_whose_one_side_dies_closes_the_other_and_keeps_the_file(first: str, tmp_path: Path) -> None:
-    transcript = tmp_path / "session.rsp"
+@dataclass(frozen=True)
+class Sides:
+    """A proxy in the middle: a client that has asked qC, a server that has read it."""
+
+    proxy: servers.Server
+    client: RspClient
+    server: socket.socket
+
+
+@contextmanager
+def both_sides(transcript: Path) -> Iterator[Sides]:
+    """Afterwards the proxy has ended by itself."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         target = f"127.0.0.1:{listener.getsockname()[1]}"
         proxy = listening("proxy", "127.0.0.1:0", target, "--record", transcript)
@@ -199,17 +212,25 @@ def test_a_proxy_whose_one_side_dies_closes_the_other_and_keeps_the_file(first: 
                 server.settimeout(servers.WAIT)
                 client.send("qC")
                 assert server.recv(100) == b"$qC#b4"
-                server.sendall(b"+$QC1#c5")
-                assert client.receive() == b"QC1"
-                dying, left = (client.connection, server) if first == "client" else (server, client.connection)
-                # A reset, as of a process that was killed.
-                dying.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                dying.close()
-                assert hung_up(left)
+                yield Sides(proxy, client, server)
             assert servers.ended_within(proxy.process, servers.WAIT)
         finally:
             proxy.close()
-    assert proxy.process.returncode == 0
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_a_proxy_whose_one_side_dies_closes_the_other_and_keeps_the_file(first: str, tmp_path: Path) -> None:
+    transcript = tmp_path / "session.rsp"
+    with both_sides(transcript) as sides:
+        sides.server.sendall(b"+$QC1#c5")
+        assert sides.client.receive() == b"QC1"
+        ends = [sides.client.connection, sides.server]
+        dying, left = ends if first == "client" else reversed(ends)
+        # A reset, as of a process that was killed.
+        dying.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        dying.close()
+        assert hung_up(left)
+    assert sides.proxy.process.returncode == 0
     gone = "<." if first == "client" else ".>"
     assert [line.text for line in load(str(transcript)).lines] == ["<- qC", "-> QC1", gone]
 
@@ -217,22 +238,12 @@ def test_a_proxy_whose_one_side_dies_closes_the_other_and_keeps_the_file(first: 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_proxy_that_is_told_to_end_closes_both_sides_and_the_file(number: signal.Signals, tmp_path: Path) -> None:
     transcript = tmp_path / "session.rsp"
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        target = f"127.0.0.1:{listener.getsockname()[1]}"
-        proxy = listening("proxy", "127.0.0.1:0", target, "--record", transcript)
-        try:
-            with listener.accept()[0] as server, connect("127.0.0.1", proxy.port, no_ack=False) as client:
-                server.settimeout(servers.WAIT)
-                client.send("qC")
-                assert server.recv(100) == b"$qC#b4"
-                proxy.process.send_signal(number)
-                assert hung_up(server)
-                assert hung_up(client.connection)
-            assert servers.ended_within(proxy.process, servers.WAIT)
-        finally:
-            proxy.close()
-    assert proxy.process.returncode == 0
-    assert "Traceback" not in proxy.output
+    with both_sides(transcript) as sides:
+        sides.proxy.process.send_signal(number)
+        assert hung_up(sides.server)
+        assert hung_up(sides.client.connection)
+    assert sides.proxy.process.returncode == 0
+    assert "Traceback" not in sides.proxy.output
     assert transcript.read_bytes().endswith(b" <- qC\n")
 
 
