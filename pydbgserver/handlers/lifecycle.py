@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from binascii import unhexlify
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from pydbgserver.errors import AttachError, DebugError, LaunchError, MalformedPacket, NoSuchProcess, TargetRunning
 from pydbgserver.rsp.registry import NO_REPLY, Reply, packet
@@ -119,7 +118,7 @@ def attach(session: Session, pid: int) -> bytes:
 @packet("vAttachName", "';' name:hextext", dialect="lldb")
 def attach_by_name(session: Session, name: str) -> bytes:
     """The one process whose program's base name is that of `name`."""
-    wanted = PurePath(name).name
+    wanted = _base_name(name)
     pids = session.backend.processes_named(wanted)
     if not pids:
         raise NoSuchProcess
@@ -131,9 +130,9 @@ def attach_by_name(session: Session, name: str) -> bytes:
 @packet("vAttachOrWait", "';' name:hextext", dialect="lldb")
 def attach_or_wait(session: Session, name: str) -> bytes | Reply:
     """To a process that runs already, else to the next one."""
-    if session.backend.processes_named(PurePath(name).name):
+    if session.backend.processes_named(_base_name(name)):
         return attach_by_name(session, name)
-    return _await(session, AwaitedProgram(PurePath(name).name))
+    return _await(session, AwaitedProgram(_base_name(name)))
 
 
 @packet("vAttachWait", "';' name:hextext", dialect="lldb")
@@ -144,10 +143,14 @@ def attach_when_started(session: Session, name: str) -> Reply:
     To the client the wait begins when it has sent the packet, which a server that gets no processor reads later: what
     has been started in between is meant.
     """
-    wanted, backend = PurePath(name).name, session.backend
+    wanted, backend = _base_name(name), session.backend
     early = session.since_heard() + START_SECONDS
     running = (pid for pid in backend.processes_named(wanted) if backend.age_of(pid) > early)
     return _await(session, AwaitedProgram(wanted, frozenset(running)))
+
+
+def _base_name(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def _await(session: Session, program: AwaitedProgram) -> Reply:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Awaitable, Callable
-
-import trio
+from typing import TYPE_CHECKING
 
 from pydbgserver.target.api import Backend
 from pydbgserver.target.capabilities import StandardStreams
+
+if TYPE_CHECKING:
+    import trio
 
 CHUNK = 16384
 """Bytes in one O packet at most; a terminal gives no more than 4096 at once anyway."""
@@ -20,17 +22,24 @@ TakeSlowly = Callable[[int, bytes], Awaitable[None]]
 
 class Terminals:
     """Reads every terminal for as long as its debuggee has it open, across connections: a program whose terminal
-    nobody reads would block.
+    nobody reads would block. Until `forward` is called only `collect` reads them.
 
     `on_output`: takes (pid, bytes) and may wait; None discards. `on_output_nowait`: the same for `collect`.
     """
 
-    def __init__(self, backend: Backend, nursery: trio.Nursery) -> None:
+    def __init__(self, backend: Backend) -> None:
         self.on_output: TakeSlowly | None = None
         self.on_output_nowait: Take | None = None
         self._backend = backend
-        self._nursery = nursery
+        self._nursery: trio.Nursery | None = None
         self._open: dict[int, int] = {}
+
+    def forward(self, nursery: trio.Nursery) -> None:
+        """Read from now on, as tasks of `nursery`. Once is enough."""
+        if self._nursery is None:
+            self._nursery = nursery
+            for pid, descriptor in self._open.items():
+                nursery.start_soon(self._forward, pid, descriptor)
 
     def adopt(self) -> None:
         """Begin to read the terminals of processes that are new."""
@@ -43,7 +52,8 @@ class Terminals:
                     # last is still to be read then.
                     self._open[pid] = descriptor = os.dup(terminal)
                     os.set_blocking(descriptor, False)
-                    self._nursery.start_soon(self._forward, pid, descriptor)
+                    if self._nursery is not None:
+                        self._nursery.start_soon(self._forward, pid, descriptor)
 
     def collect(self) -> None:
         """Take what has been printed up to now, without waiting."""
@@ -53,6 +63,8 @@ class Terminals:
                     self.on_output_nowait(pid, data)
 
     async def _forward(self, pid: int, descriptor: int) -> None:
+        import trio
+
         try:
             while (data := _read(descriptor)) != b"":
                 if data is None:

@@ -1,7 +1,7 @@
 """Where clients come from: listening sockets, and links that are there from the start.
 
-Opening and binding need no event loop, so that the server listens before it imports one. trio is imported when the
-first client is waited for.
+Opening and binding need no event loop, so that the server listens before it imports one. trio is imported when a
+client is waited for.
 """
 
 from __future__ import annotations
@@ -72,6 +72,10 @@ class Listener:
         """The next client."""
         raise NotImplementedError
 
+    def accept_nowait(self) -> Link | None:
+        """The next client if it is there already. Raises `OSError`."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Take no more clients."""
 
@@ -94,15 +98,19 @@ class SocketListener(Listener):
     async def accept(self) -> Link:
         import trio
 
+        while (link := self.accept_nowait()) is None:
+            await trio.lowlevel.wait_readable(self.socket)
+        return link
+
+    def accept_nowait(self) -> Link | None:
         while True:
             try:
                 accepted, address = self.socket.accept()
             except BlockingIOError:
-                await trio.lowlevel.wait_readable(self.socket)
+                return None
             except ConnectionAbortedError:
                 continue  # The client has gone before its turn.
-            else:
-                return socket_link(accepted, address)
+            return socket_link(accepted, address)
 
     def close(self) -> None:
         self.socket.close()
@@ -121,6 +129,9 @@ class ReadyListener(Listener):
         import trio
 
         await trio.lowlevel.checkpoint()
+        return self._link
+
+    def accept_nowait(self) -> Link:
         return self._link
 
     def close(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import trio
+from typing import TYPE_CHECKING
 
 from pydbgserver.rsp.codec import Wire
 from pydbgserver.rsp.framing import Framing
+
+if TYPE_CHECKING:
+    import trio
 
 
 class Outgoing:
@@ -35,6 +38,8 @@ class Outgoing:
 
     async def wait_sent(self) -> None:
         """Wait until a slow client has taken everything. The descriptor can be waited for by one task only."""
+        import trio
+
         if self._drained is not None:
             await self._drained.wait()
             return

@@ -355,6 +355,7 @@ def run(options: Options, settings: SessionOptions, listener: Listener, recordin
     """Serve the connections of `listener` until the end; see `Lobby`."""
     assert isinstance(listener, SocketListener)
     # What every session needs is loaded once, and shared by all of them.
+    import pydbgserver.server.connection
     import pydbgserver.server.serve  # noqa: F401
 
     backends.system(options.backend).prepare()

@@ -1,26 +1,29 @@
-"""The life of a server: one client after the other, and the target between them."""
+"""The life of a server: one client after the other, and the target between them.
+
+A client that comes as soon as the server listens is answered before there is an event loop: to import trio takes
+longer than everything else from the start of the server to its first reply.
+"""
 
 from __future__ import annotations
 
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
-
-import trio
 
 import pydbgserver.handlers  # noqa: F401 - importing it registers the packets
 from pydbgserver import logs
 from pydbgserver.errors import UsageError
 from pydbgserver.options import Options
 from pydbgserver.rsp.codec import Wire
-from pydbgserver.rsp.transcript import Mark
 from pydbgserver.server import farewell
-from pydbgserver.server.connection import Connection
-from pydbgserver.server.ending import end_by_signal
+from pydbgserver.server.ending import Ending, end_by_signal
+from pydbgserver.server.exchange import Exchange, Pause
 from pydbgserver.server.farewell import Farewell
 from pydbgserver.server.inferior_io import Terminals
 from pydbgserver.server.listen import Link, Listener
+from pydbgserver.server.visit import Visit
 from pydbgserver.session.options import SessionOptions
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Backend, Process, RunOptions
@@ -28,7 +31,13 @@ from pydbgserver.target.events import ProcessExited, StopEvent
 from pydbgserver.target.letting_go import deliveries
 
 if TYPE_CHECKING:
+    import trio
+
     from pydbgserver.transcripts.recorder import Recorder, Recordings
+
+PAUSE_US = 10_000
+"""A client that says nothing for so long has time for something else: the import of trio, which takes ten times as
+long. Between the packets of a client that has just connected pass less than 2 ms."""
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -61,64 +70,74 @@ class Server:
         """The target runs and has no client."""
         self._stops: Sequence[StopEvent] = ()
         """What the next client has to hear of first."""
+        self._terminals = Terminals(backend)
+        self._ending = Ending()
+        self._visit: Visit | None = None
+        """The client that is there."""
+
+    def open(self) -> None:
+        """Answer what a client that is there already asks, up to where an event loop is needed."""
+        self._ending.heed()
+        link = self._listener.accept_nowait()
+        if link is None:
+            return
+        self._visit = visit = self._receive(link)
+        with suppress(OSError):  # The end of the connection is found again.
+            while visit.exchange.talk(PAUSE_US) is Pause.TURN and not self._ending.came:
+                pass
 
     async def run(self) -> None:
         """Serve until the last client is gone for good, or SIGTERM, SIGINT or SIGHUP come."""
+        import trio
+
         try:
             async with trio.open_nursery() as nursery:
-                terminals = Terminals(self._backend, nursery)
-                await nursery.start(end_by_signal, nursery.cancel_scope)
-                await self._serve_clients(terminals)
+                await nursery.start(end_by_signal, nursery.cancel_scope, self._ending)
+                await self._serve_clients(nursery)
                 nursery.cancel_scope.cancel()
         finally:
             self._listener.close()
             self._backend.release()
 
-    async def _serve_clients(self, terminals: Terminals) -> None:
+    async def _serve_clients(self, nursery: trio.Nursery) -> None:
         while True:
-            link = await self._next_client()
-            if link is None:
+            visit = self._visit or await self._next_visit()
+            if visit is None:
                 return
             try:
-                self._greet(link)
-                session = await self._serve(link, terminals)
+                await self._serve(visit, nursery)
             finally:
-                link.close()
-            if not await self._goes_on(session):
+                self._visit = None
+                visit.close()
+            if not await self._goes_on(visit.session):
                 return
             self._say("Remote side has terminated connection.  GDBserver will reopen the connection.")
             self._say(self._listener.listening)
 
-    async def _serve(self, link: Link, terminals: Terminals) -> Session:
-        ran = self._unattended
-        if ran:
-            await self._stop_target()
+    def _receive(self, link: Link) -> Visit:
+        """A session for a client."""
+        self._greet(link)
         session = Session(self._backend, self._settings)
-        session.ran_before = ran
-        session.run_control.on_stop(self._stops)
-        self._stops = ()
         recorder = self._recorder()
         wire = Wire(link.read_descriptor, link.write_descriptor)
-        connection = Connection(session, self._backend, wire, recorder)
-        if link.no_ack:
-            session.no_ack_requested = connection.framing.no_ack = True
-            if recorder is not None:
-                # The lobby of the platform has answered it.
-                recorder.received(b"QStartNoAckMode")
-                recorder.sent(b"OK")
-        connection.on_new_process = terminals.adopt
+        exchange = Exchange(session, self._backend, wire, recorder)
+        terminals = self._terminals
+        exchange.on_new_process = terminals.adopt
         session.output.collect = terminals.collect
-        terminals.on_output, terminals.on_output_nowait = connection.output, connection.output_nowait
+        terminals.on_output_nowait = self._backend.on_output = exchange.output_nowait
         terminals.adopt()
+        return Visit(link, exchange, recorder)
+
+    async def _serve(self, visit: Visit, nursery: trio.Nursery) -> None:
+        from pydbgserver.server.connection import Connection
+
+        connection = Connection(visit.exchange, self._backend)
+        self._terminals.on_output = connection.output
+        self._terminals.forward(nursery)
         try:
             await connection.serve()
         finally:
-            terminals.on_output = terminals.on_output_nowait = None
-            session.connection_lost()
-            if recorder is not None:
-                recorder.mark(Mark.SERVER_GONE if session.ended else Mark.CLIENT_GONE)
-                recorder.close()
-        return session
+            self._terminals.on_output = self._terminals.on_output_nowait = None
 
     def _recorder(self) -> Recorder | None:
         """The next session's. What cannot be recorded is served all the same."""
@@ -132,8 +151,27 @@ class Server:
 
     # Between two clients.
 
-    async def _next_client(self) -> Link | None:
+    async def _next_visit(self) -> Visit | None:
         """The next client; None when the last process has ended while there was none."""
+        link = await self._next_link()
+        if link is None:
+            return None
+        ran = self._unattended
+        try:
+            if ran:
+                await self._stop_target()
+            visit = self._receive(link)
+        except BaseException:
+            link.close()
+            raise
+        visit.session.ran_before = ran
+        visit.session.run_control.on_stop(self._stops)
+        self._stops = ()
+        return visit
+
+    async def _next_link(self) -> Link | None:
+        import trio
+
         link: Link | None = None
         async with trio.open_nursery() as nursery:
             if self._unattended:
@@ -246,4 +284,8 @@ def run(
     recordings: Recordings | None = None,
 ) -> None:
     """Serve the clients of `listener` until the end; see `Server`."""
-    trio.run(Server(options, settings, backend, listener, recordings).run)
+    server = Server(options, settings, backend, listener, recordings)
+    server.open()
+    import trio
+
+    trio.run(server.run)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -129,17 +130,41 @@ def run(line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def imported(code: str, names: Sequence[str]) -> str:
+    """Which of the modules `names` a program `code` imports."""
+    found = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print(*(name for name in {names} if name in sys.modules))"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        cwd=Path(__file__).parents[2],
+    )
+    assert not found.returncode, found.stderr
+    return found.stdout.strip()
+
+
 HEAVY = ("trio", "argparse", "typing", "dataclasses", "inspect", "logging", "pydbgserver.native", "encodings.idna")
 
 
 def test_nothing_heavy_is_imported_before_the_port_is_known() -> None:
     code = (
-        "import sys; from pydbgserver import __main__; from pydbgserver.cli import arguments, start;"
+        "from pydbgserver import __main__; from pydbgserver.cli import arguments, start;"
         "options = arguments.parse(['gdbserver', 'tcp://[127.0.0.1]:0', '--native-regs']);"
-        "start.announce(options, start.open_listener(options.endpoint));"
-        f"print([name for name in {HEAVY} if name in sys.modules])"
+        "start.announce(options, start.open_listener(options.endpoint))"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, cwd=Path(__file__).parents[2]
+    assert imported(code, HEAVY) == ""
+
+
+LATER = ("trio", "ssl", "json", "hashlib", "pathlib", "subprocess")
+
+
+def test_what_the_first_packets_do_without_is_imported_later() -> None:
+    code = (
+        "from pydbgserver.server import serve; from pydbgserver.backends.linux.backend import LinuxBackend;"
+        "from pydbgserver.options import Options; from pydbgserver.session.options import SessionOptions;"
+        "from pydbgserver.server.listen import ReadyListener, socket_link; import socket;"
+        "ours, theirs = socket.socketpair(); theirs.sendall(b'$?#3f');"
+        "serve.Server(Options(), SessionOptions(), LinuxBackend(), ReadyListener(socket_link(ours, None))).open();"
+        "assert theirs.recv(100) == b'+$W00#b7'"
     )
-    assert found.stdout == "[]\n", found.stderr
+    assert imported(code, LATER) == ""

@@ -18,8 +18,9 @@ from pydbgserver.rsp.codec import Wire, checksum
 from pydbgserver.rsp.conversation import DirectReads
 from pydbgserver.rsp.framing import DEFAULT_MAX_PACKET
 from pydbgserver.rsp.transcript import Mark
-from pydbgserver.server import connection as connection_module
+from pydbgserver.server import exchange as exchange_module
 from pydbgserver.server.connection import Connection
+from pydbgserver.server.exchange import Exchange
 from pydbgserver.server.patience import Patience
 from pydbgserver.session.session import Session
 from pydbgserver.target.events import ProcessExited, SignalStop
@@ -67,7 +68,8 @@ class Talk:
         self.backend = backend
         self.socket = ours
         self.session = Session(backend)
-        self.connection = Connection(self.session, backend, Wire(ours.fileno()))
+        self.exchange = Exchange(self.session, backend, Wire(ours.fileno()))
+        self.connection = Connection(self.exchange, backend)
         self.client = Client(trio.SocketStream(theirs))
         self.done = trio.Event()
 
@@ -167,7 +169,7 @@ async def test_output_while_running_and_before_the_stop() -> None:
         await trio.testing.wait_all_tasks_blocked()
         made.backend.output(100, b"hello")
         assert await made.client.reply() == b"O" + b"hello".hex().encode()
-        made.session.output.collect = lambda: made.connection.output_nowait(100, b"last words")
+        made.session.output.collect = lambda: made.exchange.output_nowait(100, b"last words")
         made.backend.happen(ProcessExited(100, exit_code=0))
         assert await made.client.reply() == b"O" + b"last words".hex().encode()
         assert await made.client.reply() == b"W00"
@@ -175,7 +177,7 @@ async def test_output_while_running_and_before_the_stop() -> None:
 
 async def test_output_before_a_stop_that_comes_at_once() -> None:
     async with talk(Stop(ProcessExited(100, exit_code=0))) as made:
-        made.session.output.collect = lambda: made.connection.output_nowait(100, b"bye")
+        made.session.output.collect = lambda: made.exchange.output_nowait(100, b"bye")
         await made.client.send(frame(b"vCont;c"))
         assert await made.client.reply() == b"O" + b"bye".hex().encode()
         assert await made.client.reply() == b"W00"
@@ -205,7 +207,7 @@ async def test_k_ends_the_connection() -> None:
 async def test_a_new_process_is_told_of() -> None:
     async with talk() as made:
         told = []
-        made.connection.on_new_process = lambda: told.append(list(made.backend.processes))
+        made.exchange.on_new_process = lambda: told.append(list(made.backend.processes))
         made.backend.attachable[300] = SimProcess(300)
         assert await made.client.ask(b"vAttach;12c")
         assert told == [[100, 300]]
@@ -232,7 +234,7 @@ async def test_a_reset_while_the_target_runs_ends_the_connection() -> None:
     session = Session(backend)
     with trio.fail_after(LIMIT), ours:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(Connection(session, backend, Wire(ours.fileno())).serve)
+            nursery.start_soon(Connection(Exchange(session, backend, Wire(ours.fileno())), backend).serve)
             theirs.sendall(frame(b"vCont;c"))
             await trio.testing.wait_all_tasks_blocked()
             await trio.lowlevel.checkpoint()
@@ -264,8 +266,8 @@ async def test_dense_traffic_lets_the_other_tasks_run() -> None:
                 turns += 1
 
         theirs = made.client.stream
-        packets = connection_module.TURNS_WITHOUT_TRIO * 6
-        made.connection._wire = OnePacketAtATime(made.connection._wire, packets)  # type: ignore[assignment]
+        packets = exchange_module.TURNS_WITHOUT_TRIO * 6
+        made.exchange.wire = OnePacketAtATime(made.exchange.wire, packets)  # type: ignore[assignment]
         await theirs.send_all(b"+")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(count)
@@ -293,7 +295,7 @@ def served_elsewhere(
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     session = CountingSession(backend)
-    connection = Connection(session, backend, Wire(ours.fileno()), recorder)
+    connection = Connection(Exchange(session, backend, Wire(ours.fileno()), recorder), backend)
     serving = threading.Thread(target=trio.run, args=(connection.serve,))
     serving.start()
     with ours:
@@ -326,7 +328,7 @@ def test_files_are_read_in_c_without_a_program_until_they_are_closed(tmp_path: P
 def test_c_answers_while_a_session_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Client and server take turns on a processor of their own each, as they do between processes."""
     reads = DirectReads(native.ffi.NULL, native.ffi.NULL, 100, 100, identity=b"QC64")
-    monkeypatch.setattr(connection_module, "direct_reads", lambda session: reads)
+    monkeypatch.setattr(exchange_module, "direct_reads", lambda session: reads)
     path = tmp_path / "session.rsp"
     recorder = Recorder(str(path), {})
     asked = [b"QStartNoAckMode", SUPPORTED]
@@ -396,7 +398,7 @@ async def test_what_runs_in_non_stop_mode_is_heard_of_between_any_two_packets(mo
             await made.client.ask(body)
         made.client.buffer = b""
         conversation = NextAlwaysThere(made.session, [b"qC", b"QNonStop:1", b"qC", b"qC"])
-        made.connection._conversation = conversation  # type: ignore[assignment]
+        made.exchange._conversation = conversation  # type: ignore[assignment]
         await made.client.send(frame(b"qC"))
         assert await made.client.reply() == b"OK"
         assert made.session.running and conversation.packets == [b"qC", b"qC"]

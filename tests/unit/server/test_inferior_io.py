@@ -39,7 +39,8 @@ async def test_output_is_forwarded_until_the_program_closes_it() -> None:
 
     with trio.fail_after(LIMIT):
         async with trio.open_nursery() as nursery:
-            terminals = Terminals(SimBackend(terminal.process), nursery)
+            terminals = Terminals(SimBackend(terminal.process))
+            terminals.forward(nursery)
             terminals.on_output = take
             terminals.adopt()
             terminals.adopt()
@@ -55,7 +56,8 @@ async def test_collect_takes_what_is_there_after_the_backend_has_closed_its_end(
     came: list[bytes] = []
     with trio.fail_after(LIMIT):
         async with trio.open_nursery() as nursery:
-            terminals = Terminals(SimBackend(terminal.process), nursery)
+            terminals = Terminals(SimBackend(terminal.process))
+            terminals.forward(nursery)
             terminals.on_output_nowait = lambda pid, data: came.append(data)
             terminals.adopt()
             os.write(terminal.theirs, b"last words")
@@ -71,7 +73,9 @@ async def test_without_a_client_output_is_read_and_dropped() -> None:
     terminal = Terminal()
     with trio.fail_after(LIMIT):
         async with trio.open_nursery() as nursery:
-            Terminals(SimBackend(terminal.process), nursery).adopt()
+            terminals = Terminals(SimBackend(terminal.process))
+            terminals.forward(nursery)
+            terminals.adopt()
             os.set_blocking(terminal.theirs, False)
             written = 0
             while written < 200_000:
@@ -88,7 +92,8 @@ async def test_a_process_without_a_terminal_is_left_alone(without: tuple[type, .
     process = SimProcess(100, without=without)
     with trio.fail_after(LIMIT):
         async with trio.open_nursery() as nursery:
-            terminals = Terminals(SimBackend(process), nursery)
+            terminals = Terminals(SimBackend(process))
+            terminals.forward(nursery)
             terminals.adopt()
             terminals.collect()
             assert not nursery.child_tasks
