@@ -7,7 +7,6 @@ syscall(2) and arch/x86/entry/syscalls/syscall_32.tbl. The order of features and
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from pydbgserver.arch.model import Arch, Feature, SyscallConvention
 from pydbgserver.arch.x86_rows import (
@@ -97,7 +96,7 @@ def i386(xsave: XsaveLayout) -> Arch:
     features = described(_features(xsave), _ROLES)
     by_name = {register.name: register for feature in features for register in feature.regs}
     parts = views(by_name, len(by_name))
-    thread_pointer = replace(general("gs_base", 32, "int"), generic="tp", number=len(by_name) + len(parts))
+    thread_pointer = general("gs_base", 32, "int")._replace(generic="tp", number=len(by_name) + len(parts))
     return Arch(
         name="i386",
         gdb_architecture="i386",

@@ -7,7 +7,6 @@ structure in <mach/*/_structs.h> takes.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import count
 
 from pydbgserver.arch.model import Feature, Reg
@@ -32,7 +31,7 @@ def numbered(features: Iterable[Feature]) -> tuple[Feature, ...]:
     """The features with their registers numbered in order."""
     numbers = count()
     return tuple(
-        replace(feature, regs=tuple(replace(register, number=next(numbers)) for register in feature.regs))
+        feature._replace(regs=tuple(register._replace(number=next(numbers)) for register in feature.regs))
         for feature in features
     )
 
@@ -40,4 +39,4 @@ def numbered(features: Iterable[Feature]) -> tuple[Feature, ...]:
 def numbered_views(features: Iterable[Feature], views: Iterable[Reg]) -> tuple[Reg, ...]:
     """Views are numbered on from the last register."""
     first = sum(len(feature.regs) for feature in features)
-    return tuple(replace(view, number=number) for number, view in enumerate(views, start=first))
+    return tuple(view._replace(number=number) for number, view in enumerate(views, start=first))

@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from pydbgserver.arch.fields import Op, decode, encode, stored_size
 from pydbgserver.arch.layout import BlockPlan, Piece, block_offsets
@@ -43,8 +43,7 @@ RegisterSlice: TypeAlias = tuple[int, int, int]
 """(register number, start, end) of a register that lies as it is in its register set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reg:
+class Reg(NamedTuple):
     """One register.
 
     `bits` as the client sees it; `regset` and `offset` (bytes) say where it is
@@ -93,16 +92,14 @@ class VectorType:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class UnionType:
+class UnionType(NamedTuple):
     """The same bytes seen as each of `fields`, (name, type)."""
 
     id: str
     fields: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FlagsType:
+class FlagsType(NamedTuple):
     """`fields`: (name, bit number) of single-bit flags; `size` in bytes."""
 
     id: str
@@ -113,8 +110,7 @@ class FlagsType:
 RegisterType: TypeAlias = VectorType | UnionType | FlagsType
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """A group of registers under one of gdb's standard feature names, and the types that they need."""
 
     name: str
@@ -122,16 +118,14 @@ class Feature:
     types: tuple[RegisterType, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TrapInstruction:
+class TrapInstruction(NamedTuple):
     """`code` to plant; after it was executed the PC is `pc_adjust` bytes past its address."""
 
     code: bytes
     pc_adjust: int
 
 
-@dataclass(frozen=True, slots=True)
-class SyscallConvention:
+class SyscallConvention(NamedTuple):
     """How a system call is made, for calls in the target on the debugger's behalf.
 
     `instruction` enters the kernel, `numbers` has what is called so. The others are byte offsets in the register set
@@ -148,8 +142,7 @@ class SyscallConvention:
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class HardwareDebugInfo:
+class HardwareDebugInfo(NamedTuple):
     """How many debug registers there are, and which lengths (aligned to themselves) one can watch."""
 
     slots: int

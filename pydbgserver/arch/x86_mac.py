@@ -73,11 +73,11 @@ def _rows(level: str) -> Arch:
 
 def _moved(register: Reg) -> Reg | None:
     if register.regset == XSTATE:
-        return replace(register, regset=FLOAT, offset=register.offset + _FXSAVE)
+        return register._replace(regset=FLOAT, offset=register.offset + _FXSAVE)
     if register.name in _GENERAL_OFFSETS:
-        return replace(register, regset=GENERAL, offset=_GENERAL_OFFSETS[register.name])
+        return register._replace(regset=GENERAL, offset=_GENERAL_OFFSETS[register.name])
     if register.name in _FIXED_NAMES:
-        return replace(register, regset=FIXED, offset=4 * _FIXED_NAMES.index(register.name))
+        return register._replace(regset=FIXED, offset=4 * _FIXED_NAMES.index(register.name))
     return None
 
 
@@ -85,7 +85,7 @@ def _features(level: str) -> Iterator[Feature]:
     for feature in _rows(level).features:
         moved = tuple(register for register in map(_moved, feature.regs) if register is not None)
         if moved:
-            yield replace(feature, regs=moved)
+            yield feature._replace(regs=moved)
     yield Feature(
         "com.apple.debugserver.exception",
         tuple(

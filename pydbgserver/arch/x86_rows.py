@@ -12,7 +12,7 @@ goes by the code segment of the moment, which a program may change.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 
 from pydbgserver.arch.fields import Op
@@ -124,8 +124,7 @@ def described(features: Iterable[Feature], roles: Roles) -> tuple[Feature, ...]:
     def finish(register: Reg) -> Reg:
         name = register.name
         dwarf = roles.dwarf.get(name)
-        return replace(
-            register,
+        return register._replace(
             number=next(numbers),
             generic=roles.generic.get(name),
             dwarf=dwarf,
@@ -133,7 +132,7 @@ def described(features: Iterable[Feature], roles: Roles) -> tuple[Feature, ...]:
             altname=roles.altnames.get(name),
         )
 
-    return tuple(replace(feature, regs=tuple(map(finish, feature.regs))) for feature in features)
+    return tuple(feature._replace(regs=tuple(map(finish, feature.regs))) for feature in features)
 
 
 def general(name: str, bits: int, type: str, stored: str = "") -> Reg:

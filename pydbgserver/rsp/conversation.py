@@ -41,8 +41,7 @@ class Piece(NamedTuple):
     regset: int
 
 
-@dataclass(frozen=True, slots=True)
-class RegsetForm:
+class RegsetForm(NamedTuple):
     """A row of `rsp_regset`. `presence`: offset of the presence word, -1 without; `initial`: as long as the set."""
 
     type: int
@@ -108,8 +107,7 @@ def _extent(piece: Piece) -> tuple[int, int, int]:
     raise ValueError(f"no register operation {piece.op} of {piece.size} bytes")
 
 
-@dataclass(frozen=True, slots=True)
-class DirectReads:
+class DirectReads(NamedTuple):
     """What C may answer by itself: the fields of `rsp_reads`.
 
     `read_memory` and `read_regset` are C functions, None to leave their packets; `identity` is the reply to ``qC``, ""

@@ -18,9 +18,8 @@ from __future__ import annotations
 import re
 from binascii import unhexlify
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pydbgserver.errors import MalformedPacket
 from pydbgserver.rsp.codec import unescape
@@ -32,8 +31,7 @@ ANY = 0
 """In a `ThreadId`: whichever the server likes."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadId:
+class ThreadId(NamedTuple):
     """A thread as the client writes it: a pattern, not a thread that is known to exist.
 
     `pid` is None in the form without a process; both may be `ALL` or `ANY`. The form ``pPID`` means all its threads.
@@ -52,8 +50,7 @@ def parse_thread(wire: bytes) -> ThreadId:
     return ThreadId(int(pid, 16), int(tid, 16) if tid else ALL)
 
 
-@dataclass(frozen=True, slots=True)
-class ArgumentType:
+class ArgumentType(NamedTuple):
     """`pattern` has no capturing group; `convert` is the Python expression of the value, `{}` the bytes matched.
 
     `last` is a cheaper pattern for the end of a packet: it lets anything through and leaves refusing to `convert`,
@@ -131,8 +128,7 @@ def _factory(values: tuple[str, ...], result: str) -> Callable[..., Call]:
     return make
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """A piece of a grammar: its regular expression, its words, and if it is an argument its name and value."""
 
     pattern: str

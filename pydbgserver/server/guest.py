@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydbgserver import logs
@@ -48,7 +47,7 @@ def serve_guest(
     host = PlatformHost(channel, port, "" if listener.port else listener.place)
     backend = system.make_backend(started)
     try:
-        serve.run(options, replace(settings, platform=host), backend, ReadyListener(link), recordings)
+        serve.run(options, settings._replace(platform=host), backend, ReadyListener(link), recordings)
     finally:
         backend.release()
     return 0

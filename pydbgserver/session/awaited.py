@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydbgserver.errors import AttachError, DebugError
 from pydbgserver.target.api import Backend
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 _PACKET = "vAttachWait"
 
 
-@dataclass(frozen=True, slots=True)
-class AwaitedProgram:
+class AwaitedProgram(NamedTuple):
     """The base name of a program, and the processes of that name that are not meant."""
 
     name: str

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydbgserver.session.dialect import Client
 from pydbgserver.session.launch import LaunchSettings
@@ -25,8 +24,7 @@ DISABLED_PACKETS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StopForms:
+class StopForms(NamedTuple):
     """What --disable-packet leaves of stop replies: `details` (else plain ``Sss``), `thread_key`."""
 
     thread_key: bool = True
@@ -49,8 +47,7 @@ class SessionHost(Protocol):
         """End a session that `launch` made; False if it was not this client who asked for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
+class SessionOptions(NamedTuple):
     """`program`: what the server launched itself, for `R` and vRun. `disabled_packets`: keys of `DISABLED_PACKETS`."""
 
     program: LaunchSpec | None = None
@@ -58,7 +55,7 @@ class SessionOptions:
     disable_aslr: bool = True
     through_shell: bool = True
     wrapper: Sequence[str] = ()
-    disabled_packets: frozenset[str] = field(default_factory=frozenset)
+    disabled_packets: frozenset[str] = frozenset()
     resume_budget_us: int = RESUME_BUDGET_US
     platform: SessionHost | None = None
     """In platform mode: the server of the other sessions."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pydbgserver.errors import Unsupported
 from pydbgserver.target.events import StopEvent, ThreadEvent
@@ -49,8 +49,7 @@ class StopScope(Enum):
     THREAD = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ResumeAction:
+class ResumeAction(NamedTuple):
     """One vCont action. The leftmost action that matches a thread is the one it gets."""
 
     kind: ResumeKind

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydbgserver.target.events import WatchKind
 
@@ -54,8 +53,7 @@ class BreakpointPrograms(ABC):
         """Whether there is a breakpoint whose commands go on without a client."""
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """One mapping: `start` and `end` (exclusive) in bytes, `permissions` as "rwx" letters ("" for none)."""
 
     start: int
@@ -72,8 +70,7 @@ class Region:
     """How the pages are shared, in vmmap's words (COW, PRV, SHM ...), "" where it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class RegionUsage:
+class RegionUsage(NamedTuple):
     """Bytes of a region: in memory, in memory and changed since they were mapped, swapped out."""
 
     resident: int = 0
@@ -143,8 +140,7 @@ class Auxv(ABC):
         """Pairs of target words in target byte order, as /proc/PID/auxv has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedLibrary:
+class LoadedLibrary(NamedTuple):
     """One link map entry: its own address `link_map`, load bias, dynamic section; `namespace` is the address of
     its r_debug."""
 
@@ -170,8 +166,7 @@ class SharedLibraries(ABC):
         """The lowest address at which the file `path` is mapped, None if it is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenFile:
+class OpenFile(NamedTuple):
     """An open descriptor of the debuggee: `mode` is "r", "w" or "rw", `position` in bytes, `name` a path or what the
     kernel calls it."""
 
@@ -287,8 +282,7 @@ class RegisterSnapshots(ABC):
         """Put them back and forget the id; raises `DebugError` for an unknown id."""
 
 
-@dataclass(frozen=True, slots=True)
-class MachException:
+class MachException(NamedTuple):
     """A Mach exception as the kernel delivered it: `type` (EXC_BAD_ACCESS is 1), and its unsigned `codes`."""
 
     type: int
@@ -303,8 +297,7 @@ class MachExceptions(ABC):
         """The exception of the thread's present stop; None if it did not stop for one, or for a mere signal."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedImage:
+class LoadedImage(NamedTuple):
     """One Mach-O image: where its header is, its file ("" when dyld does not know it), its modification time."""
 
     load_address: int
@@ -312,8 +305,7 @@ class LoadedImage:
     modified: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SharedCache:
+class SharedCache(NamedTuple):
     """dyld's shared cache: where it is mapped (0: there is none), its UUID, whether the process has one of its own."""
 
     base_address: int
@@ -337,8 +329,7 @@ class MachImages(ABC):
         """The shared cache that the process uses."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThreadHandles:
+class ThreadHandles(NamedTuple):
     """Addresses of what the system libraries know of a thread; 0 where there is nothing."""
 
     pthread: int

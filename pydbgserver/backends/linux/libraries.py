@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydbgserver.errors import BadAddress
 from pydbgserver.target.capabilities import LoadedLibrary
@@ -22,8 +22,7 @@ PATH_MAX = 4096
 ReadMemory = Callable[[int, int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Offsets of the loader's structures for one pointer size."""
 
     pointer: str

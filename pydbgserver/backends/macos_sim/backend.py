@@ -45,7 +45,7 @@ class SimBackend(MacBackend):
         return linux_flavoured(describe_cpu(self.tracer, pid))
 
     def resume(self, actions: Sequence[ResumeAction], *, budget_us: int = 0) -> Sequence[StopEvent]:
-        translated = [replace(one, signal=to_darwin(one.signal)) for one in actions]
+        translated = [one._replace(signal=to_darwin(one.signal)) for one in actions]
         return super().resume(translated, budget_us=budget_us)
 
     def _event(self, index: int) -> StopEvent:

@@ -32,7 +32,7 @@ def linux_flavoured(arch: Arch) -> Arch:
         arch,
         regsets=tuple(fixed if one.name == FIXED else one for one in arch.regsets),
         features=features,
-        views=tuple(replace(view, number=view.number + 1) for view in arch.views),
+        views=tuple(view._replace(number=view.number + 1) for view in arch.views),
         osabi="GNU/Linux",
         pc=by_name[arch.pc.name],
         sp=by_name[arch.sp.name],
