@@ -8,6 +8,7 @@ comes last.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -52,6 +53,7 @@ def start(options: Options) -> None:
     try:
         started = _bring_target(system, options)
         announce(options, listener)
+        gc.disable()  # Modules are no garbage: to look for some while they are imported takes a twentieth of the time.
         backend = system.make_backend(started)
         _serve(options, backend, listener, recordings)
     finally:
@@ -104,6 +106,8 @@ def _describe_session(options: Options, backend: Backend | None = None) -> dict[
 def _serve(options: Options, backend: Backend, listener: Listener, recordings: Recordings | None) -> None:
     from pydbgserver.server import serve
 
+    gc.freeze()
+    gc.enable()
     if recordings is not None:
         recordings.header = _describe_session(options, backend)
     serve.run(options, session_options(options), backend, listener, recordings)

@@ -11,7 +11,6 @@ from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import HostInfo, Process, ProcessInfo
 from pydbgserver.target.capabilities import HardwareDebug, MachImages, StandardStreams
-from pydbgserver.target.macho import read_image
 
 NO_MORE_PROCESSES = 4
 """lldb-server's error at the end of a listing."""
@@ -113,6 +112,8 @@ def _mac_program(process: Process, info: ProcessInfo) -> dict[str, str]:
 
 def _platform(process: Process) -> str:
     """What the main program's load commands say; "" while dyld has not begun, or where they say nothing."""
+    from pydbgserver.target.macho import read_image
+
     images = process.capability(MachImages)
     try:
         listed = images.images() if images is not None else ()

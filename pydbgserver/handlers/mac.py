@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydbgserver.errors import DebugError, MalformedPacket, TargetRunning, Unsupported
 from pydbgserver.rsp.grammar import ThreadId
@@ -16,7 +16,9 @@ from pydbgserver.rsp.registry import packet
 from pydbgserver.session.session import Session
 from pydbgserver.target.api import Process
 from pydbgserver.target.capabilities import LoadedImage, MachImages, MachThreads
-from pydbgserver.target.macho import Image, read_image
+
+if TYPE_CHECKING:
+    from pydbgserver.target.macho import Image
 
 IMAGE_INFO = struct.Struct("<QQQ")
 """struct dyld_image_info: load address, address of the path, modification time."""
@@ -121,6 +123,8 @@ def _brief(one: LoadedImage) -> dict[str, Any]:
 
 def _in_full(process: Process, chosen: Iterable[LoadedImage]) -> Iterable[dict[str, Any]]:
     """An address where no header can be read is left out."""
+    from pydbgserver.target.macho import read_image
+
     for one in chosen:
         try:
             image = read_image(one.load_address, process.read_memory)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Sequence
 
@@ -35,6 +34,8 @@ def process_triple(pid: int) -> str:
 
 
 def _distribution() -> str:
+    import platform
+
     try:
         return platform.freedesktop_os_release().get("ID", "")
     except OSError:
