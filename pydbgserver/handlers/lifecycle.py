@@ -177,8 +177,9 @@ def detach(session: Session, stay: int | None, pid: int | None) -> None:
         session.run_control.leave_running()
         return
     for process in processes:
-        process.detach(stopped=stay == 1)
-        session.gone(process.pid)
+        if process.pid in session.backend.processes:  # not a child that has gone with its parent
+            process.detach(stopped=stay == 1)
+            session.gone(process.pid)
 
 
 def _prints_without_client(process: Process) -> bool:
@@ -219,7 +220,7 @@ def kill(session: Session, rest: str | None) -> str | Reply:
 
 
 def _kill_all(session: Session) -> None:
-    for process in list(session.backend.processes.values()):
+    for process in reversed(list(session.backend.processes.values())):  # a child would be let go with its parent
         process.kill()
         session.gone(process.pid)
     session.stops.last = None

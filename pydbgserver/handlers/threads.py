@@ -9,6 +9,7 @@ from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import hex_text
 from pydbgserver.session import lldb_stops
 from pydbgserver.session.session import Session
+from pydbgserver.session.unheard import known_threads
 from pydbgserver.target import registers
 from pydbgserver.target.capabilities import MachThreads, ThreadDetails
 
@@ -31,9 +32,7 @@ def first_threads(session: Session) -> str:
     if session.dialect.is_lldb and not session.backend.processes:
         return "OK"
     session.thread_listing = [
-        thread
-        for pid, process in session.backend.processes.items()
-        for thread in session.dialect.thread_ids(pid, process.threads())
+        thread for process, tids in known_threads(session) for thread in session.dialect.thread_ids(process.pid, tids)
     ]
     return _next_threads(session)
 

@@ -14,6 +14,7 @@ from pydbgserver.rsp.registry import packet
 from pydbgserver.rsp.replies import xfer_chunk
 from pydbgserver.session.dialect import PACKET_SIZE
 from pydbgserver.session.session import Session
+from pydbgserver.session.unheard import known_threads
 from pydbgserver.target.api import Process
 from pydbgserver.target.capabilities import (
     Auxv,
@@ -79,13 +80,13 @@ def auxiliary_vector(session: Session, annex: str) -> bytes:
 
 @_readable("threads")
 def threads(session: Session, annex: str) -> bytes:
-    lines = [line for process in session.backend.processes.values() for line in _thread_lines(session, process)]
+    lines = [line for process, tids in known_threads(session) for line in _thread_lines(session, process, tids)]
     return ("<threads>\n" + "".join(lines) + "</threads>\n").encode()
 
 
-def _thread_lines(session: Session, process: Process) -> Iterable[str]:
+def _thread_lines(session: Session, process: Process, tids: Sequence[int]) -> Iterable[str]:
     placement = process.capability(ThreadPlacement)
-    for tid in process.threads():
+    for tid in tids:
         name, core = "", ""
         try:
             name = process.thread_name(tid)

@@ -8,7 +8,7 @@ then another notification is sent. gdb manual, "Notification Packets".
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -50,6 +50,11 @@ class Notifications(Generic[Item]):
         """The first one as a reply, which is in flight from then on; None if there is nothing."""
         self.in_flight = bool(self.queue)
         return self._compose(self.queue[0]) if self.queue else None
+
+    @property
+    def untold(self) -> Sequence[Item]:
+        """Those that the client has not been told of."""
+        return list(self.queue)[self.in_flight :]
 
     def withdraw(self, unwanted: Callable[[Item], bool]) -> None:
         """Drop what has become untrue; not what is in flight, lest its acknowledgement be taken for that of another."""

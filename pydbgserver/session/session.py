@@ -15,7 +15,7 @@ from pydbgserver import logs
 from pydbgserver.errors import DebugError, MalformedPacket, TargetRunning, Unsupported
 from pydbgserver.rsp.grammar import ANY, ThreadId
 from pydbgserver.rsp.registry import REGISTRY, Entry, Reply
-from pydbgserver.session import stop_mode
+from pydbgserver.session import stop_mode, unheard
 from pydbgserver.session.awaited import AwaitedProgram
 from pydbgserver.session.dialect import Dialect
 from pydbgserver.session.insertions import Insertions
@@ -266,6 +266,8 @@ class Session:
 
     def forget_program(self, pid: int) -> None:
         """The process is no more, or another program: what was known of the old one does not hold."""
+        if self.stops.waiting or self.non_stop is not None:
+            unheard.let_go(self, pid)
         self.stops.forget(pid)
         if self.non_stop is not None:
             self.non_stop.forget(pid)
