@@ -55,6 +55,14 @@ static struct thread *running_thread(struct process *process) {
     return NULL;
 }
 
+static void interrupt_running(struct process *process) {
+    for EACH_THREAD (thread, process)
+        if (thread->state == THREAD_RUNNING && !thread->interrupt_sent && !thread->starting) {
+            thread->interrupt_sent = true;
+            trace(PTRACE_INTERRUPT, thread->tid, 0, 0);
+        }
+}
+
 /* Stops every thread of one process; what they stop for is kept for the next resume. */
 static void stop_process(struct process *process) {
     struct thread *thread;
@@ -63,11 +71,7 @@ static void stop_process(struct process *process) {
     else
         process->stopping = true;
     bool held = hold_child_signal();
-    for EACH_THREAD (each, process)
-        if (each->state == THREAD_RUNNING && !each->interrupt_sent && !each->starting) {
-            each->interrupt_sent = true;
-            trace(PTRACE_INTERRUPT, each->tid, 0, 0);
-        }
+    interrupt_running(process);
     while ((thread = running_thread(process)))
         await_status(thread);
     if (held)
@@ -113,12 +117,23 @@ static int last_signal(const struct thread *thread) {
     return allowed && thread->injectable ? signal : 0;
 }
 
-/* A child in its parent's memory would die of the parent's traps: it is followed unseen until it has its own. */
-static bool must_follow(const struct process *process) {
-    return process->shares_memory && process->traps.count;
+/* Somebody whom the client debugs has traps in this memory. */
+static bool is_trapped_by(const struct process *other, const struct process *process) {
+    return other != process && !other->silent && !other->dead && other->threads && other->traps.count &&
+           kernel.same_memory(other->threads->tid, process->threads->tid);
 }
 
-static void follow_unseen(struct process *process) {
+/* A child in its parent's memory would die of the parent's traps: it is followed unseen until it has its own, or the
+ * parent is gone. */
+static bool must_follow(const struct process *process) {
+    if (process->shares_memory && process->threads)
+        for EACH_PROCESS (other)
+            if (is_trapped_by(other, process))
+                return true;
+    return false;
+}
+
+void follow_unseen(struct process *process) {
     process->silent = true;
     for EACH_THREAD (thread, process) {
         thread->resumed = true;
@@ -126,25 +141,27 @@ static void follow_unseen(struct process *process) {
         thread->event.kind = 0;
         thread->unacknowledged = false;
         thread->halt_wanted = 0;
-        if (thread->state == THREAD_STOPPED)
+        thread->announced = false;
+        if (thread->state == THREAD_STOPPED && !stays_stopped(thread))
             resume_thread(thread);
     }
 }
 
 void release_process(struct process *process, bool stopped) {
-    if (must_follow(process) && !process->silent) {
+    if (must_follow(process)) {
         follow_unseen(process);
         return;
     }
-    if (!process->shares_memory)
-        lift_traps(process);
+    lift_traps(process);
     if (stopped)
-        kernel.kill(process->pid, SIGSTOP);
+        signal_groups(process, SIGSTOP);
     const struct debug_registers none = {0};
-    for EACH_THREAD (thread, process) {
+    for (struct thread *thread = process->threads, *next; thread; thread = next) {
+        next = thread->next;
         if (thread->debug_generation)
             cpu_write_debug_registers(thread, &none);
-        trace(PTRACE_DETACH, thread->tid, 0, (uintptr_t)last_signal(thread));
+        if (trace(PTRACE_DETACH, thread->tid, 0, (uintptr_t)last_signal(thread)) == -ESRCH)
+            leave_behind(thread);
     }
     free_process(process);
 }
@@ -153,7 +170,7 @@ void release_process(struct process *process, bool stopped) {
  * wait for ever. The leader's end is told when all others are gone. */
 static struct thread *exiting_thread(struct process *process) {
     for EACH_THREAD (thread, process)
-        if (thread->state == THREAD_EXITING && thread->tid != process->pid)
+        if (thread->state == THREAD_EXITING && thread->tid != thread->group)
             return thread;
     return NULL;
 }
@@ -162,6 +179,46 @@ static void reap_exiting(struct process *process) {
     struct thread *thread;
     while (!process->dead && (thread = exiting_thread(process)))
         await_status(thread);
+}
+
+/* fork.c, wait_for_vfork_done(): what waits in vfork cannot be stopped. */
+static bool can_stop(const struct process *process) {
+    for EACH_THREAD (thread, process)
+        if (thread->in_vfork && thread->state == THREAD_RUNNING)
+            return false;
+    return process->live;
+}
+
+static struct process *find_followed(void) {
+    for EACH_PROCESS (process)
+        if (process->silent && process->shares_memory && can_stop(process) && !must_follow(process))
+            return process;
+    return NULL;
+}
+
+static struct thread *unsettled_thread(struct process *process) {
+    struct thread *thread = running_thread(process);
+    return thread ? thread : exiting_thread(process);
+}
+
+/* It may have started another program or ended meanwhile, and is not known any more then. */
+static void settle_followed(struct process *process) {
+    pid_t pid = process->pid;
+    struct thread *thread;
+    process->stopping = true;
+    interrupt_running(process);
+    while ((process = find_process(pid)) && (thread = unsettled_thread(process)))
+        await_status(thread);
+}
+
+void release_followed(void) {
+    struct process *process;
+    while ((process = find_followed())) {
+        pid_t pid = process->pid;
+        settle_followed(process);
+        if ((process = find_process(pid)))
+            release_process(process, false);
+    }
 }
 
 int linux_detach(int pid, int stopped) {
@@ -176,6 +233,7 @@ int linux_detach(int pid, int stopped) {
     else
         release_process(process, stopped);
     release_unheard();
+    release_followed();
     return 0;
 }
 
@@ -186,13 +244,14 @@ int linux_kill(int pid) {
     if (!process)
         return -ESRCH;
     process->killing = true;
-    kernel.kill(pid, SIGKILL);
+    signal_groups(process, SIGKILL);
     int status;
     pid_t tid;
     while (find_process(pid) && !process->dead && (tid = kernel.waitpid(-1, &status, __WALL)) > 0)
         dispatch(tid, status);
     if (find_process(pid))
         free_process(process);
+    release_followed();
     return 0;
 }
 

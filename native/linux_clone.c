@@ -12,12 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static bool is_thread_of(pid_t pid, pid_t tid) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/task/%d", (int)pid, (int)tid);
-    return access(path, F_OK) == 0;
-}
-
 /* The child may even be dead by now, and reaped: then waitpid says ECHILD. */
 static void await_first_stop(struct thread *thread) {
     int status = 0;
@@ -28,13 +22,14 @@ static void await_first_stop(struct thread *thread) {
 }
 
 /* The child's record; it may have stopped before its parent's event came. */
-static void place_child(struct process *process, pid_t tid, bool held, bool announced) {
+static void place_child(struct process *process, pid_t group, pid_t tid, bool held, bool announced) {
     struct thread *thread = find_thread(tid);
     bool stopped = thread != NULL;
     if (thread)
         adopt_thread(process, thread);
     else
         thread = add_thread(process, tid);
+    thread->group = group;
     thread->resume_kind = LINUX_CONTINUE;
     thread->resumed = !announced;
     thread->announced = announced;
@@ -50,7 +45,7 @@ static void new_process(struct thread *parent, int event, pid_t pid) {
     struct process *owner = parent->process;
     bool vfork = event == PTRACE_EVENT_VFORK;
     bool wanted = vfork ? tracer.options.report_vforks : tracer.options.report_forks;
-    bool shares_memory = vfork || kernel.same_memory(owner->pid, pid);
+    bool shares_memory = vfork || kernel.same_memory(parent->tid, pid);
     /* clone(CLONE_VM) that makes neither a thread nor a vfork child: a client would take its own breakpoints out of
      * the parent's memory when it lets such a child go. */
     bool reported = wanted && (vfork || !shares_memory) && !owner->silent && !tracer.options.unattended;
@@ -68,21 +63,22 @@ static void new_process(struct thread *parent, int event, pid_t pid) {
     parent->in_vfork = vfork;
     child->vfork_parent = vfork ? parent->tid : 0;
     child->stopping = reported && tracer.scope;
-    place_child(child, pid, parent->held, false);
+    place_child(child, pid, pid, parent->held, false);
     if (reported && tracer.scope)
         keep_child(pid);
 }
 
-static void new_thread(struct thread *parent, pid_t tid) {
+static void new_thread(struct thread *parent, pid_t group, pid_t tid) {
     bool announced = parent->report_clones && !parent->process->silent && !tracer.options.unattended;
     if (announced)
         record_event(parent, LINUX_STOP_CLONE, SIGTRAP, (uint64_t)tid);
-    place_child(parent->process, tid, parent->held, announced);
+    place_child(parent->process, group, tid, parent->held, announced);
 }
 
 void handle_new_child(struct thread *parent, int event, pid_t child) {
-    if (event == PTRACE_EVENT_CLONE && is_thread_of(parent->process->pid, child))
-        new_thread(parent, child);
+    pid_t group = event == PTRACE_EVENT_CLONE ? group_as_thread(parent, child) : 0;
+    if (group)
+        new_thread(parent, group, child);
     else
         new_process(parent, event, child);
     if (!parent->event.kind)
@@ -108,10 +104,10 @@ static pid_t status_field(const char *text, const char *name) {
 }
 
 /* Neither the process nor its parent (proc(5), status: Tgid, PPid) is one of ours, or is alive. */
-static bool is_orphan(pid_t tid) {
+static bool is_orphan(const struct thread *thread) {
     char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/%d/status", (int)thread->tid);
+    int fd = thread->left_behind ? -1 : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     ssize_t size = read(fd, text, sizeof text - 1);
@@ -165,6 +161,10 @@ static void forget_program(struct process *process) {
 
 /* execve(2): every other thread is gone without a word, and the caller has taken the leader's id. */
 void handle_exec(struct thread *thread) {
+    if (is_guest(thread))
+        part_group(thread->process, thread->group);
+    else
+        part_guests(thread->process);
     struct process *process = thread->process;
     if (thread->state == THREAD_EXITING) {
         thread->state = THREAD_STOPPED;

@@ -12,7 +12,7 @@ static void take_leaders_id(pid_t pid, int status) {
     unsigned long former = 0;
     trace(PTRACE_GETEVENTMSG, pid, 0, (uintptr_t)&former);
     struct thread *thread = find_thread((pid_t)former);
-    if (!thread || !thread->process || thread->process->pid != pid)
+    if (!thread || !thread->process || thread->group != pid)
         return;
     rename_thread(thread, pid);
     handle_status(thread, status);
@@ -35,12 +35,17 @@ static void unknown_status(pid_t tid, int status) {
     }
 }
 
+static bool let_go_late(const struct thread *thread, int status) {
+    int signal = status >> 16 || WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+    return thread->left_behind && !trace(PTRACE_DETACH, thread->tid, 0, (uintptr_t)signal);
+}
+
 /* A clone child whose parent has not reported yet can only be killed. */
 static void unplaced_status(struct thread *thread, int status) {
-    if (WIFSTOPPED(status))
-        trace(PTRACE_CONT, thread->tid, 0, 0);
-    else
+    if (!WIFSTOPPED(status) || let_go_late(thread, status))
         remove_thread(thread);
+    else
+        trace(PTRACE_CONT, thread->tid, 0, 0);
 }
 
 void dispatch(pid_t tid, int status) {

@@ -16,7 +16,7 @@ void send_again(struct thread *thread, const struct deferred *deferred, int from
     for (int i = from; i < deferred->count; i++) {
         if (thread->resent_count < DEFERRED_MAX)
             thread->resent[thread->resent_count++] = deferred->info[i];
-        kernel.tgkill(thread->process->pid, thread->tid, deferred->info[i].si_signo);
+        kernel.tgkill(thread->group, thread->tid, deferred->info[i].si_signo);
     }
 }
 

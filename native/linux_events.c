@@ -276,6 +276,7 @@ static void note_death(struct thread *thread, int status) {
     remove_thread(thread);
     if (!process || !(leader || (!process->threads && process->leaderless)))
         return;
+    part_guests(process);
     /* The leader's status comes last of all (wait(2), delay_group_leader): whoever is still listed is gone too. */
     while (process->threads)
         remove_thread(process->threads);

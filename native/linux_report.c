@@ -56,6 +56,8 @@ int take_exits(linux_stop *stops, int max) {
         fill_exit(&stops[count++], process);
         free_process(process);
     }
+    if (count)
+        release_followed();
     return count;
 }
 

@@ -57,7 +57,7 @@ static void give_signal(struct thread *thread, int signal) {
         return;
     }
     thread->pass_once = signal;
-    kernel.tgkill(thread->process->pid, thread->tid, signal);
+    kernel.tgkill(thread->group, thread->tid, signal);
 }
 
 static void return_from_exec(struct thread *thread) {
@@ -132,8 +132,17 @@ void run_resumed(void) {
                 resume_thread(thread);
 }
 
+/* Its end came while nobody waited for a stop. */
+static bool any_dead(void) {
+    for EACH_PROCESS (process)
+        if (process->dead)
+            return true;
+    return false;
+}
+
 int linux_resume(const linux_action *actions, int count) {
-    tracer.stopping = tracer.interrupt_requested = false;
+    tracer.interrupt_requested = false;
+    tracer.stopping = tracer.scope == LINUX_SCOPE_ALL && any_dead();
     tracer.awaited = true;
     hold_child_signal();
     int resumed = prepare(actions, count);

@@ -85,21 +85,27 @@ void adopt_thread(struct process *process, struct thread *thread) {
         link = &(*link)->next;
     *link = thread;
     thread->process = process;
-    process->live++;
+    thread->group = process->pid;
+    process->live += thread->state != THREAD_EXITING;
+}
+
+void leave_process(struct thread *thread) {
+    struct process *process = thread->process;
+    process->live -= thread->state != THREAD_EXITING;
+    struct thread **link = &process->threads;
+    while (*link != thread)
+        link = &(*link)->next;
+    *link = thread->next;
+    thread->next = NULL;
+    thread->process = NULL;
 }
 
 void remove_thread(struct thread *thread) {
-    struct process *process = thread->process;
     if (thread->state == THREAD_RUNNING)
         mark_stopped(thread);
-    if (process) {
-        if (thread->state != THREAD_EXITING)
-            process->live--;
-        struct thread **link = &process->threads;
-        while (*link != thread)
-            link = &(*link)->next;
-        *link = thread->next;
-    }
+    if (thread->process)
+        leave_process(thread);
+    tracer.left_behind -= thread->left_behind;
     hash_remove(thread);
     free(thread);
 }
@@ -117,10 +123,10 @@ struct thread *live_thread(struct process *process) {
     return NULL;
 }
 
-struct thread *find_unplaced(bool (*wanted)(pid_t tid)) {
+struct thread *find_unplaced(bool (*wanted)(const struct thread *thread)) {
     for (int i = 0; i < BUCKETS; i++)
         for (struct thread *thread = buckets[i]; thread; thread = thread->hash_next)
-            if (!thread->process && wanted(thread->tid))
+            if (!thread->process && wanted(thread))
                 return thread;
     return NULL;
 }

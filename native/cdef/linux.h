@@ -124,6 +124,9 @@ typedef struct {
 int linux_open(void);
 /* Makes that descriptor unreadable again; 1 if it was readable. */
 int linux_clear_wakeup(void);
+/* 1: something that no client debugs has to be looked after, by linux_attend when the descriptor is readable. */
+int linux_unattended(void);
+void linux_attend(void);
 void linux_configure(const linux_options *options);
 /* Every ptrace call is written to this descriptor as a line of the log channel ptrace; -1: none. */
 void linux_log_to(int fd);

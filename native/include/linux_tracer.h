@@ -64,11 +64,13 @@ struct event {
 struct thread {
     pid_t tid;
     struct process *process; /* NULL: a clone child that reported before its parent did */
+    pid_t group;             /* its thread group: the process' own, or a guest's (linux_groups.c) */
     struct thread *next;      /* in the process, in order of appearance */
     struct thread *hash_next;
     struct thread *run_next, *run_previous; /* in tracer.running_list */
     enum thread_state state;
     bool starting;      /* its first stop has not been seen */
+    bool left_behind;   /* was dying when it was let go: linux_unattended.c */
     bool interrupt_sent; /* PTRACE_INTERRUPT since it last ran */
     bool stepping;      /* the last resume was PTRACE_SINGLESTEP */
     bool step_interrupted; /* another stop came first (signal.c, get_signal): the step's SIGTRAP may still come */
@@ -164,6 +166,7 @@ struct tracer {
     struct process *processes;
     struct thread *running_list;
     int running;
+    int left_behind;          /* threads */
     int scope;                /* enum linux_scope */
     bool stopping;            /* every thread is being stopped: scope ALL only */
     bool interrupt_requested; /* by the client; reported if no real event comes first */
@@ -188,10 +191,11 @@ struct process *add_process(pid_t pid);
 void free_process(struct process *process);
 struct thread *add_thread(struct process *process, pid_t tid);
 void adopt_thread(struct process *process, struct thread *thread);
+void leave_process(struct thread *thread);
 void remove_thread(struct thread *thread);
 void rename_thread(struct thread *thread, pid_t tid);
 struct thread *live_thread(struct process *process);
-struct thread *find_unplaced(bool (*wanted)(pid_t tid));
+struct thread *find_unplaced(bool (*wanted)(const struct thread *thread));
 void mark_running(struct thread *thread);
 void mark_stopped(struct thread *thread);
 void mark_exiting(struct thread *thread);
@@ -207,6 +211,12 @@ void release_unheard(void);
 unsigned long trace_options(bool launched);
 int adopt_all_threads(struct process *process);
 void release_process(struct process *process, bool stopped);
+void follow_unseen(struct process *process);
+/* Lets go the processes that are followed unseen and that no trap can do harm any more. */
+void release_followed(void);
+
+/* linux_unattended.c: it takes no detach */
+void leave_behind(struct thread *thread);
 
 /* linux_events.c */
 void handle_status(struct thread *thread, int status);
@@ -266,6 +276,18 @@ void handle_new_child(struct thread *parent, int event, pid_t child);
 void handle_first_stop(struct thread *thread);
 void handle_exec(struct thread *thread);
 void release_orphans(const struct process *dead);
+
+/* linux_groups.c */
+static inline bool is_guest(const struct thread *thread) {
+    return thread->group != thread->process->pid;
+}
+/* The thread group in which a child of clone(2) is a thread of its parent's process; 0: it is a process. */
+pid_t group_as_thread(const struct thread *parent, pid_t tid);
+/* The threads of one group are a process of their own from now on: silent, with the traps that they may meet. */
+struct process *part_group(struct process *process, pid_t group);
+/* The program is at its end: what is left of it is followed unseen. */
+void part_guests(struct process *process);
+void signal_groups(const struct process *process, int signal);
 
 /* linux_resume.c */
 void update_debug_registers(struct thread *thread);

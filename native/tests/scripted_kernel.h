@@ -34,7 +34,8 @@ enum opcode {
 #define CLONE "\x0f\x05" "C"
 #define FORK "\x0f\x05" "F"
 #define VFORK "\x0f\x05" "V"
-#define SHARE "\x0f\x05" "M" /* clone(CLONE_VM) without CLONE_THREAD or CLONE_VFORK */
+#define GUEST "\x0f\x05" "M" /* clone(CLONE_VM) */
+#define SHARE "\x0f\x05" "N" /* clone(CLONE_VM | SIGCHLD) */
 #define EXEC "\x0f\x05" "A"  /* the new program is OP_SPIN all over */
 #define EXIT "\x0f\x05" "E"  /* of the thread, code 0 */
 #define QUIT "\x0f\x05" "X"  /* of the process, code QUIT_CODE */

@@ -6,9 +6,8 @@
 
 #define QUANTUM 4
 
-static void make_child(struct task *t, int event) {
+static void make_child(struct task *t, int event, bool shares) {
     bool thread = event == PTRACE_EVENT_CLONE && code_at(t->tid, t->registers.rip - 1) == 'C';
-    bool shares = event != PTRACE_EVENT_FORK;
     pid_t tid = next_tid++;
     struct group *group = thread ? t->group : make_group(tid);
     if (!thread)
@@ -70,13 +69,16 @@ static void begin_call(struct task *t) {
         break;
     case 'C':
     case 'M':
-        make_child(t, PTRACE_EVENT_CLONE);
+        make_child(t, PTRACE_EVENT_CLONE, true);
         break;
     case 'F':
-        make_child(t, PTRACE_EVENT_FORK);
+        make_child(t, PTRACE_EVENT_FORK, false);
+        break;
+    case 'N':
+        make_child(t, PTRACE_EVENT_FORK, true);
         break;
     case 'V':
-        make_child(t, PTRACE_EVENT_VFORK);
+        make_child(t, PTRACE_EVENT_VFORK, true);
         break;
     case 'A':
         begin_exec(t);

@@ -163,7 +163,37 @@ TEST(vfork_parent_killed) {
     CHECK_EQ(task(PID)->state, TASK_SPAWNS);
     kill_group(PID);
     expect_only(PID, LINUX_STOP_KILLED, SIGKILL);
-    CHECK(task(PID + 1000)->traced);
+    CHECK(!task(PID + 1000)->traced);
+    CHECK_EQ(code_at(PID + 1000, CHILD_TRAP), OP_SPIN);
+    expect_empty();
+}
+
+/* The parent's trap is ahead of the child. */
+static void vfork_with_trap(void) {
+    configure(report_both);
+    attach_to(1, VFORK "S");
+    PUT(PID, CHILD, NOP NOP EXEC);
+    plant(PID, CHILD_TRAP);
+    RESUME_ALL();
+    expect_only(PID, LINUX_STOP_VFORK, SIGTRAP);
+}
+
+/* Who is left of the two has no traps that it could meet. */
+static void let_go_of_both(pid_t first, pid_t second) {
+    vfork_with_trap();
+    CHECK_EQ(linux_detach(first, 0), 0);
+    CHECK_EQ(linux_detach(second, 0), 0);
+    CHECK(!task(PID)->traced && !task(PID + 1000)->traced);
+    CHECK_EQ(code_at(PID + 1000, CHILD_TRAP), OP_SYSCALL);
+    expect_empty();
+}
+
+TEST(vfork_parent_and_then_child_let_go) {
+    let_go_of_both(PID, PID + 1000);
+}
+
+TEST(vfork_child_and_then_parent_let_go) {
+    let_go_of_both(PID + 1000, PID);
 }
 
 static void kill_on_step(long request, pid_t tid) {
@@ -207,12 +237,7 @@ TEST(vfork_is_reported_and_its_end) {
 }
 
 TEST(reported_vfork_child_let_go_keeps_the_parents_traps) {
-    configure(report_both);
-    attach_to(1, VFORK "S");
-    PUT(PID, CHILD, NOP NOP EXEC);
-    plant(PID, CHILD_TRAP);
-    RESUME_ALL();
-    expect_only(PID, LINUX_STOP_VFORK, SIGTRAP);
+    vfork_with_trap();
     CHECK_EQ(linux_detach(PID + 1000, 0), 0);
     CHECK_EQ(code_at(PID, CHILD_TRAP), OP_TRAP);
     RESUME_ALL();
@@ -221,7 +246,7 @@ TEST(reported_vfork_child_let_go_keeps_the_parents_traps) {
     CHECK_EQ(code_at(PID, CHILD_TRAP), OP_TRAP);
 }
 
-/* clone(CLONE_VM): a process of its own in the same memory. */
+/* clone(CLONE_VM | SIGCHLD): a process of its own in the same memory. */
 TEST(sharing_child_meets_a_trap_planted_later) {
     attach_to(1, NOP NOP NOP "J");
     PUT(PID, CHILD, "J");

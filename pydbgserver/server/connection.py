@@ -66,7 +66,7 @@ class Connection:
                 await trio.lowlevel.checkpoint()
 
     def _note_running(self) -> None:
-        if self._session.running:
+        if self._session.running or self._backend.unattended():
             self._resumed.set()
 
     async def _wait_readable(self) -> None:
@@ -110,12 +110,14 @@ class Connection:
         session, backend = self._session, self._backend
         try:
             while True:
-                if not session.running:
+                if not (session.running or backend.unattended()):
                     self._resumed = trio.Event()
                     await self._resumed.wait()
                 await backend.wait_activity()
                 if session.running:
                     await self._collect_stops()
+                elif backend.unattended():
+                    backend.attend()
         except OSError as error:
             if logs.events.enabled:
                 logs.events.write(f"the connection is lost: {error.strerror}")

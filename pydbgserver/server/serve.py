@@ -176,9 +176,17 @@ class Server:
         async with trio.open_nursery() as nursery:
             if self._unattended:
                 nursery.start_soon(self._look_after_target, nursery.cancel_scope)
+            elif self._backend.unattended():
+                nursery.start_soon(self._attend)
             link = await self._listener.accept()
             nursery.cancel_scope.cancel()
         return link
+
+    async def _attend(self) -> None:
+        """Look after what was let go, until it needs that no more."""
+        while self._backend.unattended():
+            await self._backend.wait_activity()
+            self._backend.attend()
 
     async def _look_after_target(self, whole: trio.CancelScope) -> None:
         """Let the target run on, whatever happens to it, until its last process has ended."""

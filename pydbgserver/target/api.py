@@ -269,6 +269,15 @@ class Backend(ABC):
     async def wait_activity(self) -> None:
         """Block (a trio checkpoint) until `poll` may have something to say. Costs no CPU while waiting."""
 
+    def unattended(self) -> bool:
+        """Whether something that was let go, or that nobody wanted to hear of, has to be looked after still:
+        by `attend`, whenever `wait_activity` returns, even if nobody waits for a stop."""
+        return False
+
+    def attend(self) -> None:
+        """Do so. What happened to debuggees meanwhile is for the next `resume` or `poll`."""
+        raise Unsupported
+
     @abstractmethod
     def host_info(self) -> HostInfo:
         """The machine's description."""

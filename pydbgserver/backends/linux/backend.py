@@ -164,6 +164,12 @@ class LinuxBackend(Backend):
         await trio.lowlevel.wait_readable(self._wakeup)
         tracer.clear_wakeup()
 
+    def unattended(self) -> bool:
+        return bool(tracer.unattended())
+
+    def attend(self) -> None:
+        tracer.attend()
+
     def set_options(self, options: RunOptions) -> None:
         leaving = options.unattended and not self._options.unattended
         for pid in self.processes:

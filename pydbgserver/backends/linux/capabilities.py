@@ -210,19 +210,19 @@ class LinuxThreadReports(ThreadReports):
 
 
 class LinuxThreadDetails(ThreadDetails):
-    def __init__(self, process: LinuxProcess) -> None:
-        self._process = process
+    def __init__(self, _: LinuxProcess) -> None:
+        """A thread's id says all."""
 
     def details(self, tid: int) -> Mapping[str, int | float | str]:
-        return procfs.thread_details(self._process.proc_id(), tid)
+        return procfs.thread_details(tid)
 
 
 class LinuxThreadPlacement(ThreadPlacement):
-    def __init__(self, process: LinuxProcess) -> None:
-        self._pid = process.pid
+    def __init__(self, _: LinuxProcess) -> None:
+        """A thread's id says all."""
 
     def core(self, tid: int) -> int:
-        return procfs.last_core(self._pid, tid)
+        return procfs.last_core(tid)
 
 
 class LinuxNativeReads(NativeReads):

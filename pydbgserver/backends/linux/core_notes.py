@@ -73,7 +73,7 @@ def notes(process: LinuxProcess, tid: int, signal: int, regions: Iterable[Region
 def _thread_status(process: LinuxProcess, tid: int, signal: int) -> bytes:
     word = process.arch.pointer_size
     try:
-        status = procfs.status_of_thread(process.proc_id(), tid)
+        status = procfs.status_of_thread(tid)
     except DebugError:
         status = {}
     pending, blocked = (int(status.get(name, "0"), 16) & (1 << 8 * word) - 1 for name in ("SigPnd", "SigBlk"))

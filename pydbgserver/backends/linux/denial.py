@@ -33,7 +33,7 @@ def _reason(pid: int, status: dict[str, str], code: int) -> str:
     if code == errno.EBUSY:
         return "it is being debugged by this server already"
     if tracer != "0":
-        return f"it is already traced by process {tracer} ({procfs.thread_name(int(tracer), int(tracer))})"
+        return f"it is already traced by process {tracer} ({procfs.thread_name(int(tracer))})"
     if status.get("State", "").startswith(("Z", "X")):
         return "it is a zombie: it has exited and waits for its parent"
     if pid == os.getpid():

@@ -22,8 +22,10 @@ from pydbgserver.backends.linux.kernel_calls import (
 
 PREFIX = "linux_"
 
-SILENT = frozenset({"linux_clear_wakeup", "linux_log_to", "linux_open", "linux_open_in_root"})
-"""Calls that are about this server's own descriptors."""
+SILENT = frozenset(
+    {"linux_attend", "linux_clear_wakeup", "linux_log_to", "linux_open", "linux_open_in_root", "linux_unattended"}
+)
+"""Calls that are about this server's own descriptors, or about what no client debugs."""
 
 WAITS = frozenset({"linux_wait"})
 """Calls whose result 0 only says that nothing has happened yet."""

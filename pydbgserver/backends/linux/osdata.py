@@ -71,14 +71,14 @@ def _threads_of(pid: int) -> list[int]:
 
 
 def _processes(pid: int) -> Iterator[Row]:
-    cores = sorted({procfs.last_core(pid, tid) for tid in _threads_of(pid)})
+    cores = sorted({procfs.last_core(tid) for tid in _threads_of(pid)})
     yield str(pid), _user(system.owner(f"/proc/{pid}")), _command(pid), ",".join(map(str, cores))
 
 
 def _threads(pid: int) -> Iterator[Row]:
     name = _name(pid)
     for tid in _threads_of(pid):
-        yield str(pid), name, str(tid), str(procfs.last_core(pid, tid))
+        yield str(pid), name, str(tid), str(procfs.last_core(tid))
 
 
 def _files(pid: int) -> Iterator[Row]:

@@ -45,7 +45,7 @@ class LinuxProcess(Process):
         return tracer.threads(self.pid)
 
     def thread_name(self, tid: int) -> str:
-        return procfs.thread_name(self.pid, tid)
+        return procfs.thread_name(tid)
 
     def read_memory(self, address: int, length: int) -> bytes:
         return tracer.read_memory(self.pid, address, length)

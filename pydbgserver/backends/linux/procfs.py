@@ -40,9 +40,15 @@ def status_fields(text: bytes) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def status_of_thread(pid: int, tid: int) -> dict[str, str]:
-    """The fields of /proc/PID/task/TID/status."""
-    return status_fields(read(pid, f"task/{tid}/status"))
+def read_of_thread(tid: int, name: str) -> bytes:
+    """The file /proc/TID/task/TID/name: one that clone(2) has made without CLONE_THREAD is not below its process' task,
+    and what is in /proc/TID itself may be about its whole group. Raises `NoSuchProcess`."""
+    return read(tid, f"task/{tid}/{name}")
+
+
+def status_of_thread(tid: int) -> dict[str, str]:
+    """The fields of its status."""
+    return status_fields(read_of_thread(tid, "status"))
 
 
 def ids(pid: int) -> tuple[int, int, int]:
@@ -67,16 +73,16 @@ def process_ids() -> Iterator[int]:
     return (int(name) for name in system.list_folder("/proc") if name.isdigit())
 
 
-def thread_name(pid: int, tid: int) -> str:
+def thread_name(tid: int) -> str:
     try:
-        return read(pid, f"task/{tid}/comm").decode(errors="replace").rstrip("\n")
+        return read_of_thread(tid, "comm").decode(errors="replace").rstrip("\n")
     except NoSuchProcess:
         return ""
 
 
-def last_core(pid: int, tid: int) -> int:
+def last_core(tid: int) -> int:
     """Field 39 of stat: the processor on which the thread last ran. The name in field 2 may hold blanks."""
-    fields = read(pid, f"task/{tid}/stat").rpartition(b")")[2].split()
+    fields = read_of_thread(tid, "stat").rpartition(b")")[2].split()
     return int(fields[36])
 
 
@@ -84,12 +90,10 @@ _POLICIES = {0: "SCHED_OTHER", 1: "SCHED_FIFO", 2: "SCHED_RR", 3: "SCHED_BATCH",
 """include/uapi/linux/sched.h"""
 
 
-def thread_details(pid: int, tid: int) -> dict[str, int | float | str]:
+def thread_details(tid: int) -> dict[str, int | float | str]:
     """Fields of stat and counters of status, by names of our own; times in seconds."""
-    fields = read(pid, f"task/{tid}/stat").rpartition(b")")[2].split()
-    counters = dict(
-        line.split(":\t") for line in read_text(pid, f"task/{tid}/status").splitlines() if "switches" in line
-    )
+    fields = read_of_thread(tid, "stat").rpartition(b")")[2].split()
+    counters = status_of_thread(tid)
     ticks = os.sysconf("SC_CLK_TCK")
     policy = int(fields[38])
     return {

@@ -52,6 +52,8 @@ def open_tracer() -> int:
 
 
 clear_wakeup = _lib.linux_clear_wakeup
+unattended = _lib.linux_unattended
+attend = _lib.linux_attend
 running = _lib.linux_running
 interrupt = _lib.linux_interrupt
 set_scope = _lib.linux_set_scope
