@@ -76,15 +76,20 @@ class Server:
         """The client that is there."""
 
     def open(self) -> None:
-        """Answer what a client that is there already asks, up to where an event loop is needed."""
+        """Answer what a client that is there already asks of the program, up to where an event loop is needed.
+
+        One who begins with an attach is served by the event loop from the start: what it lets run next is interrupted
+        sooner than trio could be imported.
+        """
         self._ending.heed()
-        link = self._listener.accept_nowait()
+        link = self._listener.accept_nowait() if self._backend.processes else None
         if link is None:
             return
         self._visit = visit = self._receive(link)
         with suppress(OSError):  # The end of the connection is found again.
             while visit.exchange.talk(PAUSE_US) is Pause.TURN and not self._ending.came:
                 pass
+        visit.exchange.placement.leave()
 
     async def run(self) -> None:
         """Serve until the last client is gone for good, or SIGTERM, SIGINT or SIGHUP come."""

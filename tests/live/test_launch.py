@@ -13,6 +13,7 @@ from pydbgserver.errors import LaunchError
 from pydbgserver.target.api import LaunchSpec, RunOptions
 from pydbgserver.target.capabilities import ExecFile, StandardStreams
 from pydbgserver.target.events import Forked, ProcessExited
+from tests.imports import imported
 from tests.live.debuggee import Debuggees
 
 
@@ -153,3 +154,19 @@ def test_shell_that_never_execs(debuggees: Debuggees, tmp_path: Path) -> None:
     spec = LaunchSpec("/bin/true", environment={"SHELL": str(script)}, through_shell=True)
     with pytest.raises(LaunchError, match="ended with status 9 before it ran"):
         debuggees.backend.launch(spec)
+
+
+LATER = ("trio", "ssl", "json", "hashlib", "pathlib", "platform", "subprocess", "pydbgserver.target.macho")
+
+
+def test_what_the_first_packets_do_without_is_imported_later() -> None:
+    code = (
+        "from pydbgserver.backends.linux import start; from pydbgserver.target.launch_spec import LaunchSpec;"
+        "from pydbgserver.options import Options; from pydbgserver.session.options import SessionOptions;"
+        "from pydbgserver.server.listen import ReadyListener, socket_link; from pydbgserver.server import serve;"
+        "from socket import socketpair; ours, theirs = socketpair(); theirs.sendall(b'$?#3f');"
+        "backend = start.make_backend(start.launch(LaunchSpec(program='/bin/true')));"
+        "serve.Server(Options(), SessionOptions(), backend, ReadyListener(socket_link(ours, None))).open();"
+        "backend.release(kill_launched=True); assert theirs.recv(100).startswith(b'+$T05')"
+    )
+    assert imported(code, LATER) == ""

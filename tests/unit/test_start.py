@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from pydbgserver.cli import arguments, start
 from pydbgserver.cli.comm import parse_comm
 from pydbgserver.options import Options
 from pydbgserver.server.listen import open_listener
+from tests.imports import imported
 
 
 def announced(options: Options, capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:
@@ -130,19 +130,6 @@ def run(line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def imported(code: str, names: Sequence[str]) -> str:
-    """Which of the modules `names` a program `code` imports."""
-    found = subprocess.run(
-        [sys.executable, "-c", f"import sys; {code}; print(*(name for name in {names} if name in sys.modules))"],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        cwd=Path(__file__).parents[2],
-    )
-    assert not found.returncode, found.stderr
-    return found.stdout.strip()
-
-
 HEAVY = ("trio", "argparse", "typing", "dataclasses", "inspect", "logging", "pydbgserver.native", "encodings.idna")
 
 
@@ -153,18 +140,3 @@ def test_nothing_heavy_is_imported_before_the_port_is_known() -> None:
         "start.announce(options, start.open_listener(options.endpoint))"
     )
     assert imported(code, HEAVY) == ""
-
-
-LATER = ("trio", "ssl", "json", "hashlib", "pathlib", "subprocess")
-
-
-def test_what_the_first_packets_do_without_is_imported_later() -> None:
-    code = (
-        "from pydbgserver.server import serve; from pydbgserver.backends.linux.backend import LinuxBackend;"
-        "from pydbgserver.options import Options; from pydbgserver.session.options import SessionOptions;"
-        "from pydbgserver.server.listen import ReadyListener, socket_link; import socket;"
-        "ours, theirs = socket.socketpair(); theirs.sendall(b'$?#3f');"
-        "serve.Server(Options(), SessionOptions(), LinuxBackend(), ReadyListener(socket_link(ours, None))).open();"
-        "assert theirs.recv(100) == b'+$W00#b7'"
-    )
-    assert imported(code, LATER) == ""
