@@ -11,7 +11,7 @@ from pathlib import Path
 def imported(code: str, names: Sequence[str]) -> str:
     """Those of the modules `names` that `code` imports, with spaces between them."""
     found = subprocess.run(
-        [sys.executable, "-c", f"import sys; {code}; print(*(name for name in {names} if name in sys.modules))"],
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*(name for name in {names} if name in sys.modules))"],
         capture_output=True,
         text=True,
         timeout=20,

@@ -156,17 +156,23 @@ def test_shell_that_never_execs(debuggees: Debuggees, tmp_path: Path) -> None:
         debuggees.backend.launch(spec)
 
 
+FIRST_REPLY = """
+from socket import socketpair
+from pydbgserver.backends.linux import start
+from pydbgserver.options import Options
+from pydbgserver.server.listen import ReadyListener, socket_link
+from pydbgserver.server.serve import Server
+from pydbgserver.session.options import SessionOptions
+from pydbgserver.target.launch_spec import LaunchSpec
+ours, theirs = socketpair()
+theirs.sendall(b"$?#3f")
+backend = start.make_backend(start.launch(LaunchSpec(program="/bin/true")))
+Server(Options(), SessionOptions(), backend, ReadyListener(socket_link(ours, None))).open()
+backend.release(kill_launched=True)
+assert theirs.recv(100).startswith(b"+$T05")
+"""
 LATER = ("trio", "ssl", "json", "hashlib", "pathlib", "platform", "subprocess", "pydbgserver.target.macho")
 
 
-def test_what_the_first_packets_do_without_is_imported_later() -> None:
-    code = (
-        "from pydbgserver.backends.linux import start; from pydbgserver.target.launch_spec import LaunchSpec;"
-        "from pydbgserver.options import Options; from pydbgserver.session.options import SessionOptions;"
-        "from pydbgserver.server.listen import ReadyListener, socket_link; from pydbgserver.server import serve;"
-        "from socket import socketpair; ours, theirs = socketpair(); theirs.sendall(b'$?#3f');"
-        "backend = start.make_backend(start.launch(LaunchSpec(program='/bin/true')));"
-        "serve.Server(Options(), SessionOptions(), backend, ReadyListener(socket_link(ours, None))).open();"
-        "backend.release(kill_launched=True); assert theirs.recv(100).startswith(b'+$T05')"
-    )
-    assert imported(code, LATER) == ""
+def test_what_the_first_reply_does_without_is_imported_later() -> None:
+    assert imported(FIRST_REPLY, LATER) == ""
