@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from pydbgserver.transcripts.recorder import Recorder, Recordings
 
 PAUSE_US = 10_000
-"""A client that says nothing for so long has time for something else: the import of trio, which takes ten times as
-long. Between the packets of a client that has just connected pass less than 2 ms."""
+"""A client that says nothing for so long is busy itself, so that trio, whose import takes ten times as long, can be
+imported meanwhile. The pauses of gdb and lldb while they connect are shorter, unless they read symbols."""
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
