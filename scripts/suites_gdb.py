@@ -53,13 +53,14 @@ PARTS: dict[str, tuple[str, ...]] = {
     "base": ("gdb.base/*.exp",),
     "several programs": ("gdb.multi/*.exp",),
     "threads": ("gdb.threads/*.exp",),
+    "mi": ("gdb.mi/*.exp",),
     "python": tuple(f"gdb.python/py-{name}*.exp" for name in ("inferior", "infthread", "thread", "events", "finish")),
 }
 """Which files below gdb/testsuite a part has; "base" is the whole folder and takes half an hour."""
 
 WHOLE = {
-    "native-extended-gdbserver": ("server", "several programs", "python", "base"),
-    "native-gdbserver": ("server", "several programs"),
+    "native-extended-gdbserver": ("server", "several programs", "threads", "mi", "python", "base"),
+    "native-gdbserver": ("server", "several programs", "threads"),
     "native-stdio-gdbserver": ("server", "several programs"),
     "native-extended-gdbserver/-m32": ("server",),
 }
