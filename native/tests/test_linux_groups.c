@@ -148,3 +148,38 @@ TEST(guest_is_killed_with_the_program) {
     CHECK(!find_task(PID) && !find_task(GUEST_PID));
     expect_empty();
 }
+
+/* The events of the next stop, which others need not join. */
+static int next_events(void) {
+    int count = 0;
+    for (int i = 0; i < 60 && !count; i++)
+        count = linux_wait(stops, MAX_STOPS, 0, 0);
+    return count;
+}
+
+TEST(guest_stops_by_itself_and_outlives_the_program) {
+    START_GUEST("S", NOP NOP NOP NOP "S");
+    plant(PID, GUEST_TRAP);
+    linux_set_scope(LINUX_SCOPE_THREAD);
+    RESUME_ALL();
+    expect_stop(next_events(), GUEST_PID, LINUX_STOP_BREAKPOINT, SIGTRAP);
+    CHECK(find_thread(PID)->state == THREAD_RUNNING);
+    kill_group(PID);
+    expect_stop(next_events(), PID, LINUX_STOP_KILLED, SIGKILL);
+    CHECK(!task(GUEST_PID)->traced);
+    CHECK_EQ(code_at(GUEST_PID, GUEST_TRAP), OP_NOP);
+    expect_empty();
+}
+
+TEST(running_guest_is_let_go_when_the_program_ends) {
+    START_GUEST("S", NOP NOP NOP NOP "S");
+    plant(PID, CHILD + 0x20);
+    linux_set_scope(LINUX_SCOPE_THREAD);
+    RESUME_ALL();
+    expect_nothing();
+    kill_group(PID);
+    expect_stop(next_events(), PID, LINUX_STOP_KILLED, SIGKILL);
+    CHECK(!task(GUEST_PID)->traced);
+    CHECK_EQ(task(GUEST_PID)->state, TASK_RUNS);
+    expect_empty();
+}
