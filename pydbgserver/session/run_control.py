@@ -52,8 +52,10 @@ class RunControl:
     # Running.
 
     def started(self, process: Process) -> bytes:
-        """A launch or an attach has brought `process`: gives the stop reply of its first stop."""
+        """A launch or an attach has brought `process`: gives the stop reply of its first stop. An interrupt that came
+        before was meant for what there was then."""
         self._newest = process.pid
+        self._interrupt_until = 0.0
         tids = process.threads()
         return self._session.reports.report(InitialStop(process.pid, tids[0] if tids else process.pid))
 

@@ -132,6 +132,18 @@ def test_an_interrupt_that_comes_before_the_resume_stops_it_at_once() -> None:
     assert [action.signal for action in talk.backend.resumed[1]] == [11, 0]
 
 
+@pytest.mark.parametrize("start", [f"vRun;{b'/bin/prog'.hex()}", f"vAttach;{PID + 7:x}"])
+def test_an_interrupt_is_not_of_a_program_that_starts_after_it(start: str) -> None:
+    talk = gdb()
+    talk.ask("!")
+    talk.backend.attachable[PID + 7] = SimProcess(PID + 7)
+    talk.ask("g")
+    talk.session.run_control.interrupt()
+    assert talk.ask(f"vKill;{PID:x}") == "OK"
+    assert talk.ask(start).startswith("T")
+    assert talk.raw("vCont;c") is None
+
+
 def test_an_interrupt_that_lost_the_race_against_a_stop_is_dropped() -> None:
     talk = gdb(script=[Stop(SignalStop(PID, PID, 11), slow=True)])
     talk.raw("vCont;c")
