@@ -5,6 +5,7 @@ from __future__ import annotations
 from binascii import unhexlify
 from collections.abc import Sequence
 
+from pydbgserver import logs
 from pydbgserver.errors import AttachError, DebugError, LaunchError, MalformedPacket, NoSuchProcess, TargetRunning
 from pydbgserver.rsp.registry import NO_REPLY, Reply, packet
 from pydbgserver.rsp.replies import hex_text
@@ -39,7 +40,14 @@ def _launch(session: Session, words: Sequence[str]) -> Process:
 
 @packet("vRun", "';' words:hextext*';'", features=["single-inf-arg+"])
 def run(session: Session, words: tuple[str, ...]) -> bytes:
-    return session.run_control.started(_launch(session, words))
+    """gdb shows no reason of a failure (gdb 16 is the first to): whoever looks after the server is told, as gdbserver
+    has it."""
+    try:
+        process = _launch(session, words)
+    except LaunchError as error:
+        logs.problem(f"Cannot exec: {error}")
+        raise
+    return session.run_control.started(process)
 
 
 @packet("qExecAndArgs", dialect="gdb")

@@ -89,6 +89,14 @@ def test_a_launch_that_fails_says_why() -> None:
     assert gdb_talk.ask(f"vRun;{PROG}") == "E.No such file or directory: /bin/prog"
 
 
+def test_whoever_looks_after_the_server_is_told_why_a_launch_failed(capfd: pytest.CaptureFixture[str]) -> None:
+    """gdb 13 says no more than that it failed."""
+    talk = Conversation(before=[GDB13])
+    talk.backend.programs = frozenset()
+    assert talk.ask(f"vRun;{PROG}").startswith("E")
+    assert "Cannot exec: No such file or directory: /bin/prog" in capfd.readouterr().err
+
+
 def test_the_servers_own_program_runs_again() -> None:
     options = SessionOptions(program=LaunchSpec("prog", ("x",)), extended=True)
     talk = Conversation(SimProcess(PID), options=options, before=[GDB13])
