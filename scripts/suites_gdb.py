@@ -42,6 +42,11 @@ def _base(names: str) -> tuple[str, ...]:
     return tuple(f"gdb.base/{name}*.exp" for name in names.split())
 
 
+_OF_PYTHON = (
+    "breakpoint connection events exec-file finish frame inferior infthread mi record-btrace send-packet shared thread"
+)
+"""What of gdb.python is about the target."""
+
 PARTS: dict[str, tuple[str, ...]] = {
     "server": ("gdb.server/*.exp",),
     "processes": _base("attach foll- catch- fork vfork exec multi-"),
@@ -54,7 +59,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "several programs": ("gdb.multi/*.exp",),
     "threads": ("gdb.threads/*.exp",),
     "mi": ("gdb.mi/*.exp",),
-    "python": tuple(f"gdb.python/py-{name}*.exp" for name in ("inferior", "infthread", "thread", "events", "finish")),
+    "python": tuple(f"gdb.python/py-{name}*.exp" for name in _OF_PYTHON.split()),
 }
 """Which files below gdb/testsuite a part has; "base" is the whole folder and takes half an hour."""
 
