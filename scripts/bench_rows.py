@@ -19,6 +19,10 @@ MIB = 1 << 20
 THREADS = 500
 # How long the threads get to be running again before they are interrupted: the kernel says nothing when they are.
 SETTLE = 0.05
+REST = 0.6
+"""Seconds between the start of servers and what they are measured at. Our server goes on importing behind its first
+replies, and what has just been busy is put on processors of its own for a while: in every other run client, server and
+target then were apart for some batches, where a step takes twice as long."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ def in_turns(
         except Refused:
             continue
         ready.append((session, batch))
+    time.sleep(REST)
     for _ in samples.batches(batches):
         for session, batch in ready:
             samples.add(row, session.contender.name, batch())
