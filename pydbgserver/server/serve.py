@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
     from pydbgserver.transcripts.recorder import Recorder, Recordings
 
-PAUSE_US = 10_000
-"""A client that says nothing for so long is busy itself, so that trio, whose import takes ten times as long, can be
-imported meanwhile. The pauses of gdb and lldb while they connect are shorter, unless they read symbols."""
+PAUSE_US = 250_000
+"""A client that says nothing for so long is idle, so that the time it takes to import trio, half of that, costs nobody
+anything. gdb and lldb pause for less while they connect, on a busy machine as well; lldb-dap 19 gives up when lldb has
+to wait for us behind the last packets of an attach ("process unloaded during launch or attach")."""
 
 
 def say(text: str, stream: TextIO | None = None) -> None:

@@ -55,6 +55,7 @@ class Opened:
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "say", lambda text, stream=None: None)
+    monkeypatch.setattr(serve, "PAUSE_US", 10_000)
 
 
 async def test_what_is_asked_at_once_is_answered_and_the_session_goes_on() -> None:
