@@ -61,7 +61,7 @@ static int64_t memory(const rsp_reads *reads, const uint8_t *body, int64_t lengt
         return -1;
     if (*body == 'x' && reads->reads_binary > 1)
         reply[prefix++] = 'b';
-    uint8_t *data = reply + (*body == 'x' ? prefix : (int64_t)size);
+    uint8_t *data = *body == 'x' ? reply + prefix : reads->plain;
     int64_t got = reads->read_memory(reads->pid, address, data, size);
     if (got <= 0)
         return -1;

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 
 static uint8_t *put_digits(uint8_t *to, uint64_t value)
 {
@@ -47,37 +46,96 @@ void rsp_move_names(rsp_bodies *bodies, uint64_t *names, int64_t slots)
             insert(bodies, before.names + 2 * i);
 }
 
-/* 0 or -errno. The system call copies into new pages of the file; through a mapping they would have to be written to
- * twice, and a page is as dear as all else of a line. */
-static int put_record(rsp_bodies *bodies, const uint8_t *name, int64_t name_length, const uint8_t *body, int64_t length)
+/* Where the body begins in a record, however long it is: leading zeros of its size see to that. */
+enum { DIGITS = 20, HEAD = 32 + 1 + DIGITS + 2 };
+
+/* The first byte comes last: until it is there, nothing is. */
+static void put_head(uint8_t *record, const uint8_t *name, int64_t name_length, int64_t size)
 {
-    uint8_t head[2 * RSP_BODY_NAME], *to = (uint8_t *)memcpy(head, name, (size_t)name_length) + name_length;
+    uint8_t *to = (uint8_t *)memcpy(record + 1, name + 1, (size_t)name_length - 1) + name_length - 1;
     *to++ = ' ';
-    to = rsp_decimal(to, length, 1);
-    *to++ = '\n';
-    struct iovec parts[] = {{head, (size_t)(to - head)}, {(void *)(uintptr_t)body, (size_t)length}, {"\n", 1}};
-    int64_t size = to - head + length + 1, written = writev(bodies->descriptor, parts, 3);
-    if (written < 0)
-        return -errno;
-    bodies->end += written;
-    return written == size ? 0 : -ENOSPC;
+    to = rsp_decimal(to, size, (int)(record + HEAD - 1 - to));
+    *to = '\n';
+    __atomic_store_n(record, *name, __ATOMIC_RELEASE);
 }
 
-int64_t rsp_keep_body(rsp_bodies *bodies, const uint8_t *body, int64_t length, uint8_t *name)
+/* In forms that compilers make vector instructions of. */
+enum { DIGIT_BLOCK = 64 };
+
+static int values_of(const uint8_t *digits, uint8_t *values)
 {
+    uint8_t all = 1;
+    for (int i = 0; i < DIGIT_BLOCK; i++) {
+        uint8_t number = (uint8_t)(digits[i] - '0'), letter = (uint8_t)(digits[i] - 'a');
+        values[i] = number < 10 ? number : (uint8_t)(letter + 10);
+        all &= (uint8_t)((number < 10) | (letter < 6));
+    }
+    return all;
+}
+
+static void join_pairs(const uint8_t *values, uint8_t *bytes)
+{
+    uint16_t pairs[DIGIT_BLOCK / 2]; /* little-endian: the upper digit is the lower byte */
+    memcpy(pairs, values, sizeof pairs);
+    for (int i = 0; i < DIGIT_BLOCK / 2; i++)
+        bytes[i] = (uint8_t)(pairs[i] << 4 | pairs[i] >> 8);
+}
+
+/* What the digits stand for, if the body is nothing but lower-case hexadecimal digits, two for each byte. */
+static int put_bytes_of(const uint8_t *body, int64_t length, uint8_t *to)
+{
+    uint8_t block[DIGIT_BLOCK], values[DIGIT_BLOCK];
+    if (length % 2)
+        return 0;
+    for (; length >= DIGIT_BLOCK; length -= DIGIT_BLOCK, body += DIGIT_BLOCK, to += DIGIT_BLOCK / 2) {
+        if (!values_of(body, values))
+            return 0;
+        join_pairs(values, to);
+    }
+    memset(block, '0', sizeof block);
+    memcpy(block, body, (size_t)length);
+    if (!values_of(block, values))
+        return 0;
+    join_pairs(values, block);
+    memcpy(to, block, (size_t)length / 2);
+    return 1;
+}
+
+/* Memory as `m` reads it is kept as what was read, which is half as much. Gives the size. */
+static int64_t put_body(const rsp_body *body, uint8_t *to, uint64_t hash[2])
+{
+    int64_t half = body->length / 2;
+    if (body->digits_of) {
+        rsp_hash_and_copy(body->digits_of, half, to, hash);
+        return half;
+    }
+    if (half >= RSP_LEAST_HASHED && put_bytes_of(body->bytes, body->length, to)) {
+        rsp_hash(to, half, hash);
+        return half;
+    }
+    rsp_hash_and_copy(body->bytes, body->length, to, hash);
+    return body->length;
+}
+
+int64_t rsp_keep_body(rsp_bodies *bodies, const rsp_body *body, uint8_t *name)
+{
+    rsp_room *room = &bodies->room;
     uint64_t hash[2];
-    if (!bodies->descriptor)
-        return -ENOBUFS;
-    rsp_hash(body, length, hash);
-    int64_t size = rsp_body_name(hash, length, name);
+    if (!room->start || room->size - bodies->end < RSP_BODY_OVERHEAD + body->length ||
+        2 * (bodies->count + 1) > bodies->slots)
+        return -ENOSPC;
+    uint8_t *record = room->start + bodies->end;
+    int64_t size = put_body(body, record + HEAD, hash);
+    int64_t name_length = rsp_body_name(hash, body->length, name);
     const uint64_t *known = find(bodies, hash);
     if (known[0] || known[1])
-        return size;
-    if (2 * (bodies->count + 1) > bodies->slots)
-        return -ENOBUFS;
-    int failed = put_record(bodies, name, size, body, length);
-    if (failed)
-        return failed;
+        return name_length;
+    memcpy(record + HEAD + size, "\n", 2);
+    put_head(record, name, name_length, size);
+    if (room->lost)
+        return -EIO;
     insert(bodies, hash);
-    return size;
+    bodies->end += HEAD + size + 1;
+    rsp_look_ahead(room, bodies->end);
+    return name_length;
 }

@@ -63,6 +63,17 @@ static int guard(void)
     return 0;
 }
 
+static void leave(rsp_room *room)
+{
+    for (rsp_room **link = &guarded; *link; link = &(*link)->next) {
+        if (*link != room)
+            continue;
+        *link = room->next;
+        munmap(room->start, (size_t)room->mapped);
+        return;
+    }
+}
+
 int rsp_map(rsp_room *room, int descriptor, int64_t mapped)
 {
     int failed = guard();
@@ -71,27 +82,21 @@ int rsp_map(rsp_room *room, int descriptor, int64_t mapped)
     void *start = mmap(NULL, (size_t)mapped, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     if (start == MAP_FAILED)
         return -errno;
-    int64_t size = room->size;
-    rsp_unmap(room);
-    *room = (rsp_room){.start = start, .size = size, .mapped = mapped, .lost = room->lost, .next = guarded};
+    rsp_withdraw(room);
+    leave(room);
+    room->start = start;
+    room->mapped = mapped;
+    room->descriptor = descriptor;
+    room->next = guarded;
     guarded = room;
     return 0;
 }
 
 void rsp_unmap(rsp_room *room)
 {
-    for (rsp_room **link = &guarded; *link; link = &(*link)->next) {
-        if (*link != room)
-            continue;
-        *link = room->next;
-        munmap(room->start, (size_t)room->mapped);
-        room->start = NULL;
-        room->size = room->mapped = 0;
-        return;
-    }
-}
-
-void rsp_forget(rsp_room *room, int64_t start, int64_t end)
-{
-    madvise(room->start + start, (size_t)(end - start), MADV_DONTNEED);
+    rsp_withdraw(room);
+    leave(room);
+    room->start = NULL;
+    room->ahead = NULL;
+    room->size = room->mapped = room->low = 0;
 }

@@ -114,11 +114,13 @@ static int64_t read_target(rsp_conversation *conversation, const uint8_t *packet
 {
     rsp_journal *journal = journal_of(conversation);
     int64_t when = journal ? rsp_clock() : 0;
-    uint8_t *reply = conversation->reply;
-    int64_t size = rsp_answer(&conversation->reads, packet, length, reply, conversation->capacity);
-    if (size >= 0 && journal && rsp_journal_exchange(journal, when, packet, length, reply, size) < 0)
+    rsp_body asked = {packet, length, NULL}, told = {conversation->reply, 0, NULL};
+    told.length = rsp_answer(&conversation->reads, packet, length, conversation->reply, conversation->capacity);
+    if (length && *packet == 'm')
+        told.digits_of = conversation->reads.plain;
+    if (told.length >= 0 && journal && rsp_journal_exchange(journal, when, &asked, &told) < 0)
         return -1;
-    return size;
+    return told.length;
 }
 
 static int64_t answer(rsp_conversation *conversation, const uint8_t *packet, int64_t length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,14 @@ class Row:
 UNRECORDED = "unrecorded"
 """Our own server without --record."""
 
+ANEW = {
+    "new m 4 KiB": ("m{address:x},1000", 150),
+    "new m 16 KiB": ("m{address:x},4000", 150),
+    "new x 4 KiB": ("x{address:x},1000", 150),
+    "new x 16 KiB": ("x{address:x},4000", 150),
+}
+"""Reads of what was never read before, each from one byte further on, and how many of them are a batch."""
+
 ROWS = {
     row.name: row
     for row in (
@@ -63,6 +72,7 @@ ROWS = {
         Row("m 1 KiB, recorded", "us", 1.1, against=UNRECORDED),
         Row("m 16 KiB, recorded", "us", 1.1, against=UNRECORDED),
         Row("qAttached, recorded", "us", 1.1, against=UNRECORDED),
+        *(Row(f"{name}, recorded", "us", 1.1, against=UNRECORDED) for name in ANEW),
         Row("start to listening", "ms", 2.0, against="lldb-server"),
         Row("start to first stop reply", "ms", None, against="lldb-server"),
         Row("memory of the server", "MiB", 0.5, against="lldb-server"),
@@ -147,7 +157,6 @@ def recording_rows(samples: Samples, servers: Sequence[Contender]) -> None:
     """What --record adds to a round trip of our own server."""
     ours = [server for server in servers if server.name == OURS]
     with ExitStack() as stack:
-        stack.enter_context(Placement.together())
         directory = stack.enter_context(TemporaryDirectory())
         sessions = []
         for server in ours:
@@ -156,10 +165,32 @@ def recording_rows(samples: Samples, servers: Sequence[Contender]) -> None:
                 sessions.append(
                     stack.enter_context(attached(contender, samples.programs, "bulk", "4", options=options))
                 )
+        stack.enter_context(Placement.together(sessions))
         # `m` in a line and in the side file, where it is known after the first time; `qAttached` comes to Python.
         forms = {"qC": "qC", "m 1 KiB": "m{address:x},400", "m 16 KiB": "m{address:x},4000", "qAttached": "qAttached"}
         for name, form in forms.items():
             in_turns(samples, f"{name}, recorded", sessions, 40, round_trip(form))
+        for name, (form, times) in ANEW.items():
+            in_turns(samples, f"{name}, recorded", sessions, 40, new_reads(form, times))
+
+
+def new_reads(form: str, times: int) -> Callable[[Session], Callable[[], float]]:
+    """Batches of packets that each read from one byte further on: the block repeats itself after 1 MiB."""
+
+    def measure(session: Session) -> Callable[[], float]:
+        first, exchange = int(session.target.words[1], 16), session.link.exchange
+        addresses = itertools.count(first)
+
+        def batch() -> float:
+            packets = [frame(form.format(address=next(addresses)).encode()) for _ in range(times)]
+            start = time.perf_counter()
+            for packet in packets:
+                exchange(packet)
+            return (time.perf_counter() - start) / times * 1e6
+
+        return batch
+
+    return measure
 
 
 def bulk_content(size: int) -> bytes:
@@ -356,7 +387,7 @@ def start_rows(samples: Samples, servers: Sequence[Contender]) -> None:
 
 GROUPS: dict[Callable[[Samples, Sequence[Contender]], None], tuple[str, ...]] = {
     memory_rows: ("round trip", "read", "write"),
-    recording_rows: ("qC, recorded", "m 1 KiB, recorded", "m 16 KiB, recorded", "qAttached, recorded"),
+    recording_rows: ("qC, recorded", "m 1 KiB, recorded", "m 16 KiB, recorded", "qAttached, recorded", "new"),
     step_rows: ("single step",),
     breakpoint_rows: ("breakpoint cycle", "memory of the server"),
     thread_rows: ("attach", "list", "interrupt", "detach"),

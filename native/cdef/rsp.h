@@ -42,13 +42,14 @@ typedef struct {
 /* What can be answered without asking anybody: from a stopped thread, and from open files. A field that is 0 leaves its
  * packets to others.
  * The functions are those of the target's family (native/cdef/linux.h): `read_memory` gives the readable prefix's
- * length, `read_regset` the set's; both negative on failure. `scratch` holds an image of each register set and the
- * block, one behind the other. */
+ * length, `read_regset` the set's; both negative on failure. `plain` has room for half of a reply, and gets what `m`
+ * gives the digits of; `scratch` holds an image of each register set and the block, one behind the other. */
 typedef struct {
     int64_t (*read_memory)(int pid, uint64_t address, uint8_t *buffer, uint64_t size);
     int (*read_regset)(int tid, int type, uint8_t *buffer, int size);
     int32_t pid;
     int32_t tid;
+    uint8_t *plain;
     const rsp_layout *registers;
     uint8_t *scratch;
     const uint8_t *identity; /* the reply to qC */
@@ -61,40 +62,64 @@ typedef struct {
 /* The body of the reply to `m`, `x`, `g`, `qC` or `vFile:pread`: its length, or -1: this packet is for somebody else. */
 int64_t rsp_answer(const rsp_reads *reads, const uint8_t *body, int64_t length, uint8_t *reply, int64_t capacity);
 
-/* `size` bytes at `start` to write into; NULL: none. Of a file's `mapped` bytes no more are there. */
+/* A thread that has pages of files ready before they are written to. */
+typedef struct rsp_ahead rsp_ahead;
+
+/* NULL: there is none. */
+rsp_ahead *rsp_start_ahead(void);
+
+/* Nobody has it as a room's `ahead` any more. */
+void rsp_end_ahead(rsp_ahead *ahead);
+
+/* `size` bytes at `start` to write into; NULL: none. Of a file's `mapped` bytes no more are there. Where less than `low`
+ * is left, `ahead` is called, which may be NULL; the fields behind it are of no concern to others. */
 typedef struct rsp_room {
     uint8_t *start;
     int64_t size;
     int64_t mapped;
     int64_t lost;
+    int64_t low;
+    rsp_ahead *ahead;
+    int descriptor;
+    int64_t ready;
+    int64_t wanted;
+    int64_t wanted_at;
+    int64_t forgotten;
+    struct rsp_room *next_asked;
     struct rsp_room *next;
 } rsp_room;
 
 /* The room is the file's, from its beginning, instead of what it was before; `size` is left alone. `mapped` bytes of it
  * may be more than there are yet. Where there are none (it is cut off meanwhile), or where they cannot be read, what is
- * written goes nowhere and `lost` becomes 1, instead of the process being ended by SIGBUS. The structure is kept until
- * `rsp_unmap`. 0 or -errno, with which nothing has changed. */
+ * written goes nowhere and `lost` becomes 1, instead of the process being ended by SIGBUS. The structure and the
+ * descriptor are kept until `rsp_unmap`. 0 or -errno, with which nothing has changed. */
 int rsp_map(rsp_room *room, int descriptor, int64_t mapped);
 
 /* There is no room any more; twice is no error. */
 void rsp_unmap(rsp_room *room);
 
-/* The pages from `start` to `end` are not needed soon. */
-void rsp_forget(rsp_room *room, int64_t start, int64_t end);
+/* The file grows, by so many bytes at a time, until there is room for `size` bytes from `end` on; pages long before
+ * `end` leave this process's memory. 0; -ESTALE: somebody else has cut the file off; another -errno: it cannot grow. */
+enum { RSP_STEP = 256 * 1024 };
+int rsp_grow(rsp_room *room, int64_t end, int64_t size);
 
-/* XXH3's hash of 128 bits, the lower half first, of more than 240 bytes. */
+/* XXH3's hash of 128 bits, the lower half first, of at least so many bytes. */
+enum { RSP_LEAST_HASHED = 241 };
 void rsp_hash(const uint8_t *data, int64_t length, uint64_t hash[2]);
+
+/* The same, and the bytes are copied to `to`. */
+void rsp_hash_and_copy(const uint8_t *data, int64_t length, uint8_t *to, uint64_t hash[2]);
 
 /* The name of a body in the side file: the hash's digits, the upper half first, ':' and the length. Gives how many
  * characters it has, at most RSP_BODY_NAME. */
 enum { RSP_BODY_NAME = 56 };
 int64_t rsp_body_name(const uint64_t hash[2], int64_t length, uint8_t *name);
 
-/* A side file that is being written: a descriptor that appends; 0: there is none yet. `names` is a table of the hashes of
- * what is in it: pairs, zeros where there is none; the number of pairs, `slots`, is a power of two, and `count` are
- * taken. `end` bytes have been written. */
+/* A side file that is being written, the first `end` bytes of `room`, and a NUL. `names` is a table of
+ * the hashes of what is in it: pairs, zeros where there is none; the number of pairs, `slots`, is a power of two, and
+ * `count` are taken. */
 typedef struct {
-    int descriptor;
+    rsp_room room;
     int64_t end;
     uint64_t *names;
     int64_t slots;
@@ -104,13 +129,25 @@ typedef struct {
 /* Another table, of zeros and larger, takes the place of the one before. */
 void rsp_move_names(rsp_bodies *bodies, uint64_t *names, int64_t slots);
 
-/* Have the body, of more than 240 bytes, in the side file, and give its name's length. -ENOBUFS without a file or when
- * half of `slots` are taken; -ENOSPC or another -errno when it cannot be written. */
-int64_t rsp_keep_body(rsp_bodies *bodies, const uint8_t *body, int64_t length, uint8_t *name);
+/* A packet's body. `digits_of`: the `length` / 2 bytes whose lower-case hexadecimal digits it is, at least
+ * RSP_LEAST_HASHED if they are to be kept; NULL: it may be something else. */
+typedef struct {
+    const uint8_t *bytes;
+    int64_t length;
+    const uint8_t *digits_of;
+} rsp_body;
+
+/* What a record of the side file has at most beside its body. */
+enum { RSP_BODY_OVERHEAD = 57 };
+
+/* Have the body, of at least RSP_LEAST_HASHED bytes, in the side file, and give its name's length. -ENOSPC without room
+ * for RSP_BODY_OVERHEAD and the body, or when half of `slots` are taken; -EIO when the file is lost. */
+int64_t rsp_keep_body(rsp_bodies *bodies, const rsp_body *body, uint8_t *name);
 
 /* A transcript that is being written into its file, the first `end` bytes of `room`; without room nothing more is
- * written down. Times count from `start`, in nanoseconds of `rsp_clock`. Bodies of more than `longest` bytes, at least
- * 240, are kept in `bodies` and named instead; NULL: they have no room. */
+ * written down. Times count from `start`, in nanoseconds of `rsp_clock`. Bodies whose text would have more than `longest`
+ * characters, where each byte that is escaped counts as four, are kept in `bodies` and named instead; NULL: they have no
+ * room. `longest` is at least 4 * RSP_LEAST_HASHED. */
 typedef struct {
     rsp_room room;
     int64_t end;
@@ -136,8 +173,7 @@ int rsp_journal_line(rsp_journal *journal, const char *mark, const uint8_t *body
 
 /* Append a packet that came at `when` and its reply. 0; -EINVAL for what has a mark of its own; as above. No line is
  * written then. */
-int rsp_journal_exchange(rsp_journal *journal, int64_t when, const uint8_t *packet, int64_t packet_length,
-                         const uint8_t *reply, int64_t reply_length);
+int rsp_journal_exchange(rsp_journal *journal, int64_t when, const rsp_body *packet, const rsp_body *reply);
 
 /* A reply in parts: text, and behind it the digits of `size` bytes at `offset` of a register set. */
 typedef struct {

@@ -11,6 +11,11 @@ uint8_t *exact(const void *data, int64_t length)
     return copy;
 }
 
+rsp_body body_of(const char *text)
+{
+    return (rsp_body){(const uint8_t *)text, (int64_t)strlen(text), NULL};
+}
+
 static uint32_t seed = 1;
 
 uint32_t next_random(void)
@@ -184,8 +189,12 @@ int main(void)
     test_exchanges();
     test_hash();
     test_bodies();
+    test_digits();
     test_lost_rooms();
     test_other_bus_errors();
+    test_growth();
+    test_growth_of_a_file_cut_off();
+    test_growth_with_a_limit();
     test_recorded_turns();
     test_hex();
     test_parts();

@@ -16,6 +16,7 @@
 #include "rsp.h"
 
 uint8_t *exact(const void *data, int64_t length);
+rsp_body body_of(const char *text);
 uint32_t next_random(void);
 /* With runs, and bytes that are to be escaped. */
 void fill(uint8_t *body, int64_t length);
@@ -40,9 +41,17 @@ void test_recorded_repeats(void);
 void test_lines(void);
 void test_journal(void);
 void test_exchanges(void);
+
+/* test_rsp_bodies.c */
 void test_hash(void);
 void test_bodies(void);
+void test_digits(void);
+
+/* test_rsp_rooms.c */
 void test_lost_rooms(void);
 void test_other_bus_errors(void);
+void test_growth(void);
+void test_growth_of_a_file_cut_off(void);
+void test_growth_with_a_limit(void);
 
 #endif

@@ -65,7 +65,7 @@ static int read_regset(int tid, int type, uint8_t *buffer, int size)
 
 rsp_reads reads_of(uint8_t *scratch)
 {
-    return (rsp_reads){read_memory, read_regset, 7, 8, &LAYOUT, scratch, (const uint8_t *)"QC8", 3, 1, NULL, 0};
+    return (rsp_reads){read_memory, read_regset, 7, 8, scratch, &LAYOUT, scratch, (const uint8_t *)"QC8", 3, 1, NULL, 0};
 }
 
 static int answers(const rsp_reads *reads, const char *packet, int64_t capacity, const char *expected)

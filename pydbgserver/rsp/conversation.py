@@ -200,6 +200,7 @@ class Conversation:
             "read_regset": reads.read_regset or _NULL,
             "pid": reads.pid,
             "tid": reads.tid,
+            "plain": self._c.out,  # It is free until the reply is framed.
             "registers": layout.compiled if layout else _NULL,
             "scratch": scratch,
             "identity": identity,

@@ -36,7 +36,7 @@ class Journal:
         self.compiled.bodies = bodies.compiled
 
     def add(self, mark: bytes, body: bytes) -> int:
-        """A line of now. 0, or -errno: ENOBUFS if there is no room for the line, or for the name of a large body."""
+        """A line of now. 0, or -errno: ENOBUFS if there is no room for the line, ENOSPC for a large body."""
         return library.rsp_journal_line(self.compiled, mark, body, len(body))
 
     def add_text(self, text: bytes) -> bool:

@@ -10,6 +10,21 @@ from pydbgserver import native
 from pydbgserver.rsp.codec import library
 
 
+class Ahead:
+    """A thread that has files grow before they are written to. `compiled` is the `rsp_ahead` of C, or NULL."""
+
+    __slots__ = ("compiled",)
+
+    def __init__(self) -> None:
+        self.compiled = library.rsp_start_ahead()
+
+    def end(self) -> None:
+        """No room is left that was mapped with it. Twice is no error."""
+        if self.compiled:
+            library.rsp_end_ahead(self.compiled)
+        self.compiled = native.ffi.NULL
+
+
 class Room:
     """`compiled` is the `rsp_room` of C. There is none to write into until `enter` or `map`."""
 
@@ -30,16 +45,6 @@ class Room:
         size: int = self.compiled.size
         return size
 
-    @size.setter
-    def size(self, size: int) -> None:
-        self.compiled.size = size
-
-    @property
-    def mapped(self) -> int:
-        """What `size` may become."""
-        mapped: int = self.compiled.mapped
-        return mapped
-
     @property
     def lost(self) -> bool:
         """Whether something was written where there is no file any more, and went nowhere."""
@@ -50,10 +55,17 @@ class Room:
         self._memory = native.ffi.from_buffer("uint8_t[]", memory, require_writable=True)
         self.compiled.start, self.compiled.size = self._memory, len(self._memory)
 
-    def map(self, descriptor: int, mapped: int) -> None:
-        """It is the first `mapped` bytes of a file from now on, of which there may be fewer. That the file is cut off
+    def map(self, descriptor: int, mapped: int, ahead: Ahead) -> None:
+        """It is a file's from now on, of `mapped` bytes at first, of which there may be fewer. That the file is cut off
         must not end the process. Raises `OSError`."""
         failed = library.rsp_map(self.compiled, descriptor, mapped)
+        if failed:
+            raise OSError(-failed, os.strerror(-failed))
+        self.compiled.ahead = ahead.compiled
+
+    def grow(self, end: int, size: int) -> None:
+        """See to it that there are `size` bytes from `end` on. Raises `OSError`; ESTALE: somebody has cut it off."""
+        failed = library.rsp_grow(self.compiled, end, size)
         if failed:
             raise OSError(-failed, os.strerror(-failed))
 
@@ -62,10 +74,6 @@ class Room:
         library.rsp_unmap(self.compiled)
         self.compiled.start, self.compiled.size = native.ffi.NULL, 0
         self._memory = None
-
-    def forget(self, start: int, end: int) -> None:
-        """The file's pages from `start` to `end` need not stay in this process."""
-        library.rsp_forget(self.compiled, start, end)
 
     def put(self, at: int, data: bytes) -> bool:
         """Copy `data` in. False if there is no room for it."""

@@ -16,7 +16,8 @@ Sans-IO: text and bytes in, records out, and back. A file looks like this::
 A line is seconds since the start, a mark (see `Mark`) and a body. Of what the client sends the body is as it went
 over the wire, with the protocol's own escapes, which only the packet's grammar can undo; of what the server sends
 runs are expanded and escapes undone. Bytes that are not printable ASCII are written as in Python's byte strings. A
-body longer than `LONGEST_LINE` is kept once in a side file (`rsp.bodies`) and named by its hash: ``@1f0c...:12345``.
+body whose text is longer than `LONGEST_LINE` is kept once in a side file (`rsp.bodies`) and named by its hash:
+``@1f0c...:12345``.
 
 The log channel `packets` prints the same lines, each after ``[packets]``; `parse` reads such logs too.
 """
@@ -35,7 +36,7 @@ VERSION = 1
 FIRST_LINE = f"pydbgserver transcript {VERSION}"
 
 LONGEST_LINE = 8192
-"""Bodies with more bytes are in the side file."""
+"""Bodies whose text would have more characters, where each escaped byte counts as four, are in the side file."""
 
 
 class Mark(Enum):

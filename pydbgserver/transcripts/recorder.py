@@ -11,10 +11,11 @@ from contextlib import suppress
 
 from pydbgserver import logs
 from pydbgserver.errors import UsageError
-from pydbgserver.rsp.bodies import Bodies, packed
+from pydbgserver.rsp.bodies import BODY_OVERHEAD, FIRST_LINE, Bodies, packed
 from pydbgserver.rsp.journal import LINE_OVERHEAD, Journal
+from pydbgserver.rsp.room import Ahead
 from pydbgserver.rsp.transcript import LONGEST_LINE, Mark, TranscriptError, console_text, format_header
-from pydbgserver.transcripts.growing import GrowingFile, what_happened
+from pydbgserver.transcripts.growing import GrowingFile
 
 BODIES_SUFFIX = ".bodies"
 
@@ -36,9 +37,11 @@ class Recorder:
         self.journal = Journal()
         self._write = self.journal.add
         self._bodies = Bodies()
-        self._bodies_file = -1
+        self._bodies_file: GrowingFile | None = None
         self._client_at = -1
-        self._file: GrowingFile | None = GrowingFile(_open_claimed(path), self.journal.room)
+        descriptor = _open_claimed(path)
+        self._ahead = Ahead()
+        self._file: GrowingFile | None = GrowingFile(descriptor, self.journal.room, self._ahead)
         try:
             # A side file of an earlier session has nothing to do with this one.
             with suppress(FileNotFoundError):
@@ -94,15 +97,15 @@ class Recorder:
         if self._file is None:
             return ""
         file, self._file = self._file, None
-        return self._close_bodies() or file.close(self.journal.end)
+        problems = self._close_bodies(), file.close(self.journal.end)
+        self._ahead.end()
+        return next(filter(None, problems), "")
 
     def _close_bodies(self) -> str:
-        if self._bodies_file < 0:
+        if self._bodies_file is None:
             return ""
-        descriptor, self._bodies_file = self._bodies_file, -1
-        self._bodies.leave()
-        why = what_happened(descriptor, self._bodies.end)
-        os.close(descriptor)
+        file, self._bodies_file = self._bodies_file, None
+        why = file.close(self._bodies.end)
         if not why and self._bodies.end <= PACKED_AT_MOST:
             with suppress(OSError, TranscriptError):  # It stays as it is.
                 _pack(self._path + BODIES_SUFFIX)
@@ -116,22 +119,24 @@ class Recorder:
             return
         try:
             self._file.reserve(self.journal.end, 4 * min(len(body), LONGEST_LINE) + LINE_OVERHEAD)
-            if failed == -errno.ENOBUFS:
-                if len(body) > LONGEST_LINE:
-                    self._make_place()
-                failed = self._write(mark, body)
+            if failed != -errno.ENOBUFS:
+                self._reserve_body(len(body))
+            failed = self._write(mark, body)
             if failed:
                 raise OSError(-failed, os.strerror(-failed))
         except OSError as error:
             self._end_early(error)
 
-    def _make_place(self) -> None:
-        """For one more body in the side file."""
-        self._bodies.make_place()
-        if self._bodies_file < 0:
-            self._bodies_file = _open(self._path + BODIES_SUFFIX, os.O_WRONLY | os.O_APPEND | os.O_TRUNC)
-            self._bodies.begin(self._bodies_file)
+    def _reserve_body(self, size: int) -> None:
+        """Have room for one more body in the side file. Raises `OSError`."""
+        if self._bodies_file is None:
+            descriptor = _open(self._path + BODIES_SUFFIX, os.O_RDWR | os.O_TRUNC)
+            self._bodies_file = GrowingFile(descriptor, self._bodies.room, self._ahead)
+            self._bodies_file.reserve(0, len(FIRST_LINE) + 1)
+            self._bodies.begin()
             self.journal.keep_in(self._bodies)
+        self._bodies_file.reserve(self._bodies.end, size + BODY_OVERHEAD)
+        self._bodies.make_place()
 
     def _end_early(self, error: OSError) -> None:
         logs.problem(f"{self._path}: the recording ends here: {error.strerror}")

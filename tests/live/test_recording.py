@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pydbgserver.rsp.bodies import FIRST_LINE
 from pydbgserver.rsp.transcript import LONGEST_LINE
 from pydbgserver.testing.client import Client, connect
 from pydbgserver.transcripts.files import load
@@ -85,7 +86,10 @@ def test_every_exchange_is_in_the_file_and_stays_there_when_the_server_is_killed
     lines = load(str(recorded.path)).lines
     assert len(lines) == before
     assert [(line.mark.value, line.body) for line in lines[-len(expected) :]] == expected
-    assert Path(f"{recorded.path}{BODIES_SUFFIX}").stat().st_size < LONGEST_LINE * 2, "each long body once"
+    first, name, kept = Path(f"{recorded.path}{BODIES_SUFFIX}").read_bytes().split(b"\n", 2)
+    size = LONGEST_LINE // 2 + 1
+    assert (first, int(name.split()[1])) == (FIRST_LINE, size), "the bytes that its digits stand for"
+    assert kept[size : size + 2] == b"\n\0", "each long body once"
 
 
 def test_interrupts_stand_where_they_were_sent(recorded: Recorded) -> None:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import errno
+import random
 import zlib
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
-from pydbgserver.rsp.bodies import FIRST_LINE, Bodies, body_name, packed, parse_bodies
+from pydbgserver import native
+from pydbgserver.rsp.bodies import BODY_OVERHEAD, FIRST_LINE, Bodies, packed, parse_bodies
+from pydbgserver.rsp.codec import library
 from pydbgserver.rsp.journal import Journal
 from pydbgserver.rsp.transcript import LONGEST_LINE, TranscriptError, format_header, parse
 
 BODIES = [number.to_bytes(2) * LONGEST_LINE for number in range(300)]
+
+
+def body_name(body: bytes) -> bytes:
+    halves, name = native.ffi.new("uint64_t[2]"), native.ffi.new("uint8_t[]", library.RSP_BODY_NAME)
+    library.rsp_hash(body, len(body), halves)
+    return bytes(native.ffi.buffer(name)[: library.rsp_body_name(halves, len(body), name)])
 
 
 def record(name: bytes, stored: bytes) -> bytes:
@@ -30,25 +38,42 @@ def of_version_1(body: bytes) -> tuple[bytes, bytes]:
     return name, record(name, zlib.compress(body))
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
-    journal, bodies, text = Journal(), Bodies(), bytearray(1 << 20)
+def test_what_is_written_is_read() -> None:
+    journal, bodies, text, side = Journal(), Bodies(), bytearray(1 << 20), bytearray(8 << 20)
     journal.room.enter(text)
     journal.add_text(format_header({}))
-    assert journal.add(b"->", BODIES[0]) == -errno.ENOBUFS
-    with open(tmp_path / "side", "wb") as file:
-        bodies.begin(file.fileno())
-        journal.keep_in(bodies)
-        for body in BODIES * 2:
-            bodies.make_place()
-            assert not journal.add(b"->", body)
-        bodies.leave()
-    assert journal.add(b"->", BODIES[0]) == -errno.ENOBUFS
-    side = (tmp_path / "side").read_bytes()
-    assert len(side) == bodies.end
-    for data in (side, packed(side, "f")):
+    assert journal.add(b"->", BODIES[0]) == -errno.ENOSPC
+    bodies.room.enter(side)
+    bodies.begin()
+    journal.keep_in(bodies)
+    for body in BODIES * 2:
+        bodies.make_place()
+        assert not journal.add(b"->", body)
+    assert bodies.end == len(FIRST_LINE) + 1 + sum(len(body) + BODY_OVERHEAD - 1 for body in BODIES)
+    for data in (bytes(side), bytes(side[: bodies.end]), packed(bytes(side), "f")):
         lines = parse(bytes(text[: journal.end]), "f", partial(parse_bodies, data, "f.bodies")).lines
         assert [line.body for line in lines] == BODIES * 2
-    assert len(packed(side, "f")) < len(side) // 10
+    assert len(packed(bytes(side), "f")) < bodies.end // 10
+    bodies.room.leave()
+    assert journal.add(b"->", BODIES[0]) == -errno.ENOSPC
+
+
+def test_of_hexadecimal_digits_the_bytes_are_kept() -> None:
+    bodies, side, journal = Bodies(), bytearray(1 << 20), Journal()
+    journal.room.enter(bytearray(1 << 16))
+    bodies.room.enter(side)
+    bodies.begin()
+    journal.keep_in(bodies)
+    plain = random.Random(1).randbytes(LONGEST_LINE)
+    said = [plain.hex().encode(), plain.hex().upper().encode(), plain.hex().encode() + b"0"]
+    for body in said:
+        bodies.make_place()
+        assert not journal.add(b"->", body)
+    kept = bytes(side[: bodies.end])
+    assert len(kept) == len(FIRST_LINE) + 1 + len(plain) + 4 * len(plain) + 1 + 3 * (BODY_OVERHEAD - 1)
+    for data in (kept, packed(kept, "f")):
+        assert list(parse_bodies(data, "f").values()) == said
+    assert len(packed(kept, "f")) < len(kept)
 
 
 def test_a_body_that_cannot_be_made_smaller_stays() -> None:
@@ -57,9 +82,14 @@ def test_a_body_that_cannot_be_made_smaller_stays() -> None:
     assert packed(side, "f") == side
 
 
-def test_version_1_is_read() -> None:
+def test_earlier_versions_are_read() -> None:
     name, one = of_version_1(BODIES[0])
     assert parse_bodies(side_file(one, first=b"pydbgserver bodies 1"), "f") == {name: BODIES[0]}
+    digits = BODIES[0].hex().encode()
+    for body in (BODIES[0], digits):
+        for stored in (body, zlib.compress(body)):
+            side = side_file(record(body_name(body), stored), first=b"pydbgserver bodies 2")
+            assert parse_bodies(side, "f") == {body_name(body): body}
 
 
 @pytest.mark.parametrize("missing", [1, 2, 5000, 2 * LONGEST_LINE + 20])
@@ -73,7 +103,7 @@ def test_a_side_file_cut_short_keeps_what_is_whole(missing: int) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"pydbgserver bodies 3\n", "f:1: not 'pydbgserver bodies 2' but b'pydbgserver bodies 3'"),
+        (b"pydbgserver bodies 4\n", "f:1: not 'pydbgserver bodies 3' but b'pydbgserver bodies 4'"),
         (side_file(b"hello world\n"), "does not begin a record"),
         (side_file(b"hello:5 world\n"), "does not begin a record"),
         (side_file(record(body_name(BODIES[0]), BODIES[1])), "is not the hash of its bytes"),

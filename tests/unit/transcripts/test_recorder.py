@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
@@ -84,7 +83,7 @@ def test_a_side_file_is_compressed_at_the_end(tmp_path: Path) -> None:
 def test_every_line_is_there_wherever_the_file_grows(tmp_path: Path) -> None:
     path = tmp_path / "a.rsp"
     recorder = Recorder(str(path), {"server": "test"})
-    bodies = [b"%d " % number + b"\xff" * (number * 37 % LONGEST_LINE) for number in range(300)]
+    bodies = [b"%d " % number + b"A" * (number * 37 % LONGEST_LINE) for number in range(300)]
     for body in bodies:
         recorder.received(body[:LONGEST_LINE])
         recorder.sent(body[:LONGEST_LINE])
@@ -129,27 +128,32 @@ def test_a_file_that_is_being_recorded_into_is_left_alone(tmp_path: Path) -> Non
     Recordings(str(path))
 
 
-def test_a_full_disk_ends_the_recording_and_not_the_session(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+FULL = """
+import resource, sys
+from pydbgserver.rsp.transcript import LONGEST_LINE, Mark
+from pydbgserver.transcripts.growing import STEP
+from pydbgserver.transcripts.recorder import Recorder
+recorder = Recorder(sys.argv[1], {})
+resource.setrlimit(resource.RLIMIT_FSIZE, (STEP, STEP))
+body = b"A" * LONGEST_LINE
+for _ in range(STEP // LONGEST_LINE + 1):
+    recorder.received(body)
+recorder.sent(b"QC1")
+recorder.sent(body * 2)
+recorder.mark(Mark.CLIENT_GONE)
+recorder.close()
+"""
+
+
+def test_a_full_disk_ends_the_recording_and_not_the_session(tmp_path: Path) -> None:
     path = tmp_path / "a.rsp"
-    recorder = Recorder(str(path), {})
-
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "pwritev", full)
-    body = b"\xff" * LONGEST_LINE
-    for _ in range(STEP // LONGEST_LINE + 1):
-        recorder.received(body)
-    assert capfd.readouterr().err == f"[problem] {path}: the recording ends here: No space left on device\n"
-    recorder.sent(b"QC1")
-    recorder.sent(body * 2)
-    recorder.mark(Mark.CLIENT_GONE)
-    recorder.close()
+    ended = subprocess.run(
+        [sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, f"[problem] {path}: the recording ends here: File too large\n")
     lines = load(str(path)).lines
-    assert 0 < len(lines) <= STEP // LONGEST_LINE
-    assert all(line.body == body for line in lines)
+    assert STEP // LONGEST_LINE - 5 < len(lines) <= STEP // LONGEST_LINE
+    assert all(line.body == b"A" * LONGEST_LINE for line in lines)
 
 
 FULL_SIDE_FILE = """
@@ -171,6 +175,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_large_body(tmp_path: Path) -> No
     assert (ended.returncode, ended.stderr.count("[problem]")) == (0, 1), ended.stderr
     assert f"[problem] {path}: the recording ends here: " in ended.stderr
     assert [line.body for line in load(str(path)).lines] == [number.to_bytes(9000) for number in range(28)]
+    assert path.stat().st_size < LONGEST_LINE
 
 
 @pytest.mark.parametrize("kept", [0, 100, 4096, STEP, STEP + 4096])
@@ -179,14 +184,14 @@ def test_a_file_that_somebody_cuts_off_ends_the_recording_and_not_the_session(
 ) -> None:
     path = tmp_path / "a.rsp"
     recorder = Recorder(str(path), {})
-    bodies = [b"%d " % number + b"\xff" * LONGEST_LINE for number in range(STEP // LONGEST_LINE)]
+    bodies = [b"%d " % number + b"A" * LONGEST_LINE for number in range(4 * STEP // LONGEST_LINE)]
     for body in bodies:
         recorder.received(body[:LONGEST_LINE])
     before = path.read_bytes()[:kept]
     os.truncate(path, kept)
     for body in bodies * 2:
         recorder.received(body[:LONGEST_LINE])
-    recorder.sent(b"\xff" * LONGEST_LINE * 2)
+    recorder.sent(b"A" * LONGEST_LINE * 2)
     assert capfd.readouterr().err == f"[problem] {path}: the recording ends here: somebody else has cut the file off\n"
     recorder.close()
     assert (path.read_bytes(), capfd.readouterr().err) == (before, "")
@@ -220,8 +225,8 @@ def test_a_file_that_somebody_removes(tmp_path: Path, capfd: pytest.CaptureFixtu
     path = tmp_path / "a.rsp"
     recorder = Recorder(str(path), {})
     path.unlink()
-    for _ in range(STEP // LONGEST_LINE):
-        recorder.received(b"\xff" * LONGEST_LINE)
+    for _ in range(4 * STEP // LONGEST_LINE):
+        recorder.received(b"A" * LONGEST_LINE)
     assert capfd.readouterr().err == ""
     recorder.close()
     why = "somebody else has removed the file"
