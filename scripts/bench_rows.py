@@ -40,13 +40,14 @@ class Row:
 UNRECORDED = "unrecorded"
 """Our own server without --record."""
 
-ANEW = {
-    "new m 4 KiB": ("m{address:x},1000", 150),
-    "new m 16 KiB": ("m{address:x},4000", 150),
-    "new x 4 KiB": ("x{address:x},1000", 150),
-    "new x 16 KiB": ("x{address:x},4000", 150),
+ANEW: dict[str, Callable[[int], bytes]] = {
+    "new m 4 KiB": lambda address: b"m%x,1000" % address,
+    "new m 16 KiB": lambda address: b"m%x,4000" % address,
+    "new x 4 KiB": lambda address: b"x%x,1000" % address,
+    "new x 16 KiB": lambda address: b"x%x,4000" % address,
+    "new X 4 KiB": lambda address: b"X%x,1000:%s" % (address, bytes(4096)),
 }
-"""Reads of what was never read before, each from one byte further on, and how many of them are a batch."""
+"""What was never read or written before: each from one byte further on."""
 
 ROWS = {
     row.name: row
@@ -170,23 +171,23 @@ def recording_rows(samples: Samples, servers: Sequence[Contender]) -> None:
         forms = {"qC": "qC", "m 1 KiB": "m{address:x},400", "m 16 KiB": "m{address:x},4000", "qAttached": "qAttached"}
         for name, form in forms.items():
             in_turns(samples, f"{name}, recorded", sessions, 40, round_trip(form))
-        for name, (form, times) in ANEW.items():
-            in_turns(samples, f"{name}, recorded", sessions, 40, new_reads(form, times))
+        for name, form in ANEW.items():
+            in_turns(samples, f"{name}, recorded", sessions, 40, always_new(form))
 
 
-def new_reads(form: str, times: int) -> Callable[[Session], Callable[[], float]]:
-    """Batches of packets that each read from one byte further on: the block repeats itself after 1 MiB."""
+def always_new(form: Callable[[int], bytes]) -> Callable[[Session], Callable[[], float]]:
+    """Batches of packets that each begin one byte further on: the block repeats itself after 1 MiB."""
 
     def measure(session: Session) -> Callable[[], float]:
-        first, exchange = int(session.target.words[1], 16), session.link.exchange
-        addresses = itertools.count(first)
+        link, addresses = session.link, itertools.count(int(session.target.words[1], 16))
+        link.ask(form(next(addresses)))
 
         def batch() -> float:
-            packets = [frame(form.format(address=next(addresses)).encode()) for _ in range(times)]
+            packets = [frame(form(next(addresses))) for _ in range(150)]
             start = time.perf_counter()
             for packet in packets:
-                exchange(packet)
-            return (time.perf_counter() - start) / times * 1e6
+                link.exchange(packet)
+            return (time.perf_counter() - start) / len(packets) * 1e6
 
         return batch
 

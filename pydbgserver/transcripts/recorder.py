@@ -71,7 +71,7 @@ class Recorder:
 
     def sent(self, body: bytes) -> None:
         """A packet to the client, runs expanded and escapes undone."""
-        if body[:1] == b"O":
+        if body[:1] == b"O" and body != b"OK":
             self._add_console(Mark.TO_CLIENT, Mark.OUTPUT, body)
         elif failed := self._write(b"->", body):
             self._write_after(failed, b"->", body)
