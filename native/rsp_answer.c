@@ -89,12 +89,19 @@ static int64_t registers(const rsp_reads *reads, uint8_t *reply, int64_t capacit
     return 2 * (int64_t)layout->block_size;
 }
 
-static int descriptor_of(const rsp_reads *reads, uint64_t number)
+static rsp_file *file_of(const rsp_reads *reads, uint64_t number)
 {
-    for (const rsp_file *file = reads->files; file < reads->files + reads->files_count; file++)
+    for (rsp_file *file = reads->files; file < reads->files + reads->files_count; file++)
         if (number == (uint64_t)file->number)
-            return file->descriptor;
-    return -1;
+            return file;
+    return NULL;
+}
+
+/* gdb asks for as much as a packet takes, whatever it needs (remote.c, remote_hostio_pread and its readahead cache): who
+ * jumps about in a file gets less, who reads on gets all. */
+static size_t read_size(const rsp_file *file, uint64_t offset, uint64_t size)
+{
+    return (size_t)(size > RSP_FIRST_READ && offset != file->next ? RSP_FIRST_READ : size);
 }
 
 /* `F`, the count in hexadecimal, `;`. */
@@ -121,12 +128,13 @@ static int64_t open_file(const rsp_reads *reads, const uint8_t *body, int64_t le
         !number(at, end, 0, &offset) || capacity < FILE_HEAD || size > (uint64_t)(capacity - FILE_HEAD) ||
         offset > INT64_MAX)
         return -1;
-    int descriptor = descriptor_of(reads, name);
-    if (descriptor < 0)
+    rsp_file *file = file_of(reads, name);
+    if (!file)
         return -1;
-    ssize_t got = pread(descriptor, reply + FILE_HEAD, (size_t)size, (off_t)offset);
+    ssize_t got = pread(file->descriptor, reply + FILE_HEAD, read_size(file, offset, size), (off_t)offset);
     if (got < 0)
         return -1;
+    file->next = offset + (uint64_t)got;
     int64_t head = file_head(reply, got);
     memmove(reply + head, reply + FILE_HEAD, (size_t)got);
     return head + got;

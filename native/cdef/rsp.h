@@ -33,10 +33,13 @@ int64_t rsp_receive(int descriptor, uint8_t *buffer, int64_t capacity, int wait_
 /* One non-blocking send without SIGPIPE on sockets: how many bytes went out. */
 int64_t rsp_send(int descriptor, const uint8_t *data, int64_t length);
 
-/* A file that the client has open: the client's number for it, and the descriptor. */
+/* A file that the client has open: the client's number for it, the descriptor, and where its last read has ended, at
+ * first where no read begins. Of a read elsewhere no more than RSP_FIRST_READ bytes are given. */
+enum { RSP_FIRST_READ = 16384 };
 typedef struct {
     int32_t number;
     int32_t descriptor;
+    uint64_t next;
 } rsp_file;
 
 /* What can be answered without asking anybody: from a stopped thread, and from open files. A field that is 0 leaves its
@@ -55,7 +58,7 @@ typedef struct {
     const uint8_t *identity; /* the reply to qC */
     int32_t identity_size;
     int32_t reads_binary; /* `x` is answered: 1 with the bytes alone, 2 with a `b` before them */
-    const rsp_file *files;
+    rsp_file *files;
     int32_t files_count;
 } rsp_reads;
 

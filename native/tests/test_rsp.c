@@ -183,6 +183,7 @@ int main(void)
     test_registers();
     test_answers();
     test_files();
+    test_first_reads();
     test_turns();
     test_lines();
     test_journal();

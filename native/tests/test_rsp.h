@@ -30,6 +30,7 @@ rsp_reads reads_of(uint8_t *scratch);
 void test_registers(void);
 void test_answers(void);
 void test_files(void);
+void test_first_reads(void);
 
 /* test_rsp_turns.c */
 void test_turns(void);

@@ -110,7 +110,7 @@ void test_files(void)
     FILE *content = tmpfile();
     int pipe_ends[2];
     assert(content && write(fileno(content), "0123456789abcdefghij", 20) == 20 && pipe(pipe_ends) == 0);
-    rsp_file files[] = {{3, pipe_ends[0]}, {10, fileno(content)}};
+    rsp_file files[] = {{3, pipe_ends[0], UINT64_MAX}, {10, fileno(content), UINT64_MAX}};
     rsp_reads reads = {.files = files, .files_count = 2};
     assert(answers(&reads, "vFile:pread:a,4,2", 64, "F4;2345"));
     assert(answers(&reads, "vFile:pread:a,2f,0", 64, "F14;0123456789abcdefghij"));
@@ -130,4 +130,39 @@ void test_files(void)
     fclose(content);
     close(pipe_ends[0]);
     close(pipe_ends[1]);
+}
+
+/* Who jumps about in a file gets less than is asked for, who reads on gets all. */
+void test_first_reads(void)
+{
+    enum { SIZE = 4 * RSP_FIRST_READ, CAPACITY = 2 * SIZE };
+    static const struct {
+        uint64_t offset, size, got;
+    } reads_in_turn[] = {
+        {0, SIZE, RSP_FIRST_READ},
+        {RSP_FIRST_READ, 2 * RSP_FIRST_READ, 2 * RSP_FIRST_READ},
+        {3 * RSP_FIRST_READ, SIZE, RSP_FIRST_READ}, /* the end of the file */
+        {SIZE, SIZE, 0},
+        {0x40, SIZE, RSP_FIRST_READ},
+        {0, RSP_FIRST_READ, RSP_FIRST_READ},
+        {RSP_FIRST_READ + 1, RSP_FIRST_READ + 1, RSP_FIRST_READ},
+    };
+    FILE *content = tmpfile();
+    uint8_t *bytes = malloc(SIZE), *reply = malloc(CAPACITY);
+    for (int64_t i = 0; i < SIZE; i++)
+        bytes[i] = (uint8_t)(i >> 8);
+    assert(content && write(fileno(content), bytes, SIZE) == SIZE);
+    rsp_file file = {10, fileno(content), UINT64_MAX};
+    rsp_reads reads = {.files = &file, .files_count = 1};
+    for (size_t i = 0; i < sizeof reads_in_turn / sizeof *reads_in_turn; i++) {
+        uint64_t offset = reads_in_turn[i].offset, got = reads_in_turn[i].got;
+        char packet[64], head[32];
+        int length = snprintf(packet, sizeof packet, "vFile:pread:a,%x,%x", (unsigned)reads_in_turn[i].size, (unsigned)offset);
+        int size = snprintf(head, sizeof head, "F%x;", (unsigned)got);
+        assert(rsp_answer(&reads, (uint8_t *)packet, length, reply, CAPACITY) == size + (int64_t)got);
+        assert(!memcmp(reply, head, (size_t)size) && !memcmp(reply + size, bytes + offset, got));
+    }
+    fclose(content);
+    free(bytes);
+    free(reply);
 }

@@ -87,7 +87,7 @@ def close_file(session: Session, number: int) -> bytes:
 def read_file(session: Session, number: int, count: int, offset: int) -> bytes:
     with _file_errors:
         size = min(_number(session, count), READ_LIMIT)
-        data = os.pread(_file(session, number).descriptor, size, _number(session, offset))
+        data = _file(session, number).read(size, _number(session, offset))
     return _result(session, len(data), data)
 
 

@@ -34,6 +34,7 @@ class RspLibrary(Protocol):
     RSP_BODY_NAME: int
     RSP_BODY_OVERHEAD: int
     RSP_LEAST_HASHED: int
+    RSP_FIRST_READ: int
     RSP_STEP: int
 
     def rsp_checksum(self, data: bytes, length: int, /) -> int: ...

@@ -139,6 +139,10 @@ class Repeat:
     account: Callable[[], None] | None = None
 
 
+_NOWHERE = (1 << 64) - 1
+"""Where no file is read."""
+
+
 class Conversation:
     """Turns over the socket of `wire`. Raises `OSError` when that is no socket."""
 
@@ -193,7 +197,7 @@ class Conversation:
         layout = reads.registers
         scratch = _new("uint8_t[]", sum(layout.sizes) + layout.block_size if layout else 1)
         identity = _new("uint8_t[]", reads.identity)
-        files = _new("rsp_file[]", list(reads.files))
+        files = _new("rsp_file[]", [(*file, _NOWHERE) for file in reads.files])
         self._kept = (layout, scratch, identity, files)
         self._c.reads = {
             "read_memory": reads.read_memory or _NULL,

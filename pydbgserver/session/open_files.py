@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from itertools import count
 
+from pydbgserver.rsp.codec import library
 from pydbgserver.target.files import OWN_FILES, Files
 
 _KINDS = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_EXCL
@@ -21,16 +22,25 @@ _UPLOAD = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 _ALWAYS = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 """O_NONBLOCK: opening a FIFO without a writer must not stop the server."""
 
+FIRST_READ = library.RSP_FIRST_READ
+
 _numbers = count(1)
 
 
 class OpenFile:
     """One open file of a client: `descriptor` until `close` or `abandon`. All methods raise `OSError`."""
 
-    __slots__ = ("descriptor",)
+    __slots__ = ("_next", "descriptor")
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        self._next = -1
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Up to `size` bytes; fewer if that is much and the last read did not end at `offset` (native/cdef/rsp.h)."""
+        data = os.pread(self.descriptor, size if offset == self._next else min(size, FIRST_READ), offset)
+        self._next = offset + len(data)
+        return data
 
     def write(self, data: bytes, offset: int) -> int:
         """How many bytes were written."""

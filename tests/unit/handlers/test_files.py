@@ -15,6 +15,7 @@ import pytest
 
 from pydbgserver.arch.tdesc import target_xml
 from pydbgserver.handlers.modules import build_id
+from pydbgserver.session.open_files import FIRST_READ
 from pydbgserver.target.capabilities import ExecFile, LoadedLibrary
 from pydbgserver.target.files import Files
 from pydbgserver.testing.capabilities import AUXV, LIBRARY, MAIN_LINK_MAP, SimSharedLibraries
@@ -138,6 +139,21 @@ def test_unknown_objects_are_empty(packet: str) -> None:
 )
 def test_malformed_requests(packet: str) -> None:
     assert gdb().ask(packet).startswith("E")
+
+
+def test_who_jumps_about_in_a_file_gets_less_than_who_reads_on(tmp_path: Path) -> None:
+    """gdb asks for a whole packet's worth wherever it looks for a few bytes."""
+    talk, path = gdb(), tmp_path / "file"
+    path.write_bytes(bytes(5 * FIRST_READ))
+    talk.ask(f"vFile:open:{hexed(path)},0,0")
+
+    def got(offset: int) -> int:
+        reply = talk.raw(f"vFile:pread:3,{4 * FIRST_READ:x},{offset:x}")
+        assert reply is not None
+        return int(reply[1:].partition(b";")[0], 16)
+
+    assert [got(0), got(FIRST_READ), got(0x40), got(FIRST_READ)] == [FIRST_READ, 4 * FIRST_READ, FIRST_READ, FIRST_READ]
+    assert [got(2 * FIRST_READ), got(5 * FIRST_READ), got(5 * FIRST_READ)] == [3 * FIRST_READ, 0, 0]
 
 
 def test_reading_a_file(tmp_path: Path) -> None:
