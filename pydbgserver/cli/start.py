@@ -98,8 +98,11 @@ def _describe_session(options: Options, backend: Backend | None = None) -> dict[
         header |= {"program": options.program[0], "arguments": join(options.program[1:])}
     if options.record_level == "kernel":
         header["command"] = join(sys.argv[1:])
-    for process in backend.processes.values() if backend is not None else ():
-        header |= {"pid": str(process.pid), "arch": process.arch.gdb_architecture, "endian": process.arch.byte_order}
+    if backend is not None and backend.processes:
+        from pydbgserver.server.description import describe
+
+        for process in backend.processes.values():
+            header = describe(backend, process) | header
     return {key: value for key, value in header.items() if value}
 
 

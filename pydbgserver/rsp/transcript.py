@@ -127,6 +127,12 @@ def format_header(header: Mapping[str, str]) -> bytes:
     return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
+def format_later_header(header: Mapping[str, str]) -> bytes:
+    """Lines among the packets: what the header would have had, had it been known. A file name may have a newline."""
+    lines = [f"#: {key}: {one}\n" for key, value in header.items() for one in value.split("\n")]
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
 # Reading.
 
 
@@ -186,7 +192,9 @@ def parse(data: bytes, file: str, bodies: Bodies = dict) -> Transcript:
     start = _parse_header(lines, transcript)
     reader = _Reader(file, bodies)
     for number, line in enumerate(lines[start:], start + 1):
-        if line and not line.startswith(b"#"):
+        if line.startswith(b"#: "):
+            _take_header(line[3:], number, transcript)
+        elif line and not line.startswith(b"#"):
             transcript.lines.append(reader.line(number, line))
     return transcript
 
@@ -204,16 +212,18 @@ def _parse_header(lines: list[bytes], transcript: Transcript) -> int:
     for index, line in enumerate(lines[1:], 1):
         if not line:
             return index + 1
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            raise TranscriptError(
-                transcript.file, index + 1, f"neither 'key: value' nor the end of the header: {line[:60]!r}"
-            )
-        key, value = match[1].decode(), match[2].decode("utf-8", "surrogateescape")
-        header = transcript.header
-        header[key] = f"{header[key]}\n{value}" if key in header else value
-        transcript.header_lines.setdefault(key, []).append(index + 1)
+        _take_header(line, index + 1, transcript)
     return len(lines)
+
+
+def _take_header(line: bytes, number: int, transcript: Transcript) -> None:
+    match = _HEADER.fullmatch(line)
+    if match is None:
+        raise TranscriptError(transcript.file, number, f"neither 'key: value' nor the end of the header: {line[:60]!r}")
+    key, value = match[1].decode(), match[2].decode("utf-8", "surrogateescape")
+    header = transcript.header
+    header[key] = f"{header[key]}\n{value}" if key in header else value
+    transcript.header_lines.setdefault(key, []).append(number)
 
 
 class _Reader:

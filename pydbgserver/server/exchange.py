@@ -162,7 +162,16 @@ class Exchange:
                 self._say(session.oversize())
         if len(self._backend.processes) != self._processes:
             self._processes = len(self._backend.processes)
+            self._describe_process()
             self.on_new_process()
+
+    def _describe_process(self) -> None:
+        """What was not known yet when the recording began."""
+        recorder, process = self._recorder, self.session.selection.process
+        if recorder is not None and process is not None and "arch" not in recorder.header:
+            from pydbgserver.server.description import describe
+
+            recorder.add_header(describe(self._backend, process))
 
     def _interrupt(self) -> None:
         """The interrupt byte. Most targets have stopped before the event loop could have waited for them."""

@@ -14,7 +14,14 @@ from pydbgserver.errors import UsageError
 from pydbgserver.rsp.bodies import BODY_OVERHEAD, FIRST_LINE, Bodies, packed
 from pydbgserver.rsp.journal import LINE_OVERHEAD, Journal
 from pydbgserver.rsp.room import Ahead
-from pydbgserver.rsp.transcript import LONGEST_LINE, Mark, TranscriptError, console_text, format_header
+from pydbgserver.rsp.transcript import (
+    LONGEST_LINE,
+    Mark,
+    TranscriptError,
+    console_text,
+    format_header,
+    format_later_header,
+)
 from pydbgserver.transcripts.growing import GrowingFile
 
 BODIES_SUFFIX = ".bodies"
@@ -34,6 +41,7 @@ class Recorder:
 
     def __init__(self, path: str, header: Mapping[str, str]) -> None:
         self._path = path
+        self.header = dict(header)
         self.journal = Journal()
         self._write = self.journal.add
         self._bodies = Bodies()
@@ -61,6 +69,19 @@ class Recorder:
         """Which client it is has turned out: "gdb" or "lldb". The header has it unless it was given another."""
         if self._file is not None and self._client_at >= 0:
             self.journal.room.put(self._client_at, name.encode().ljust(len(UNKNOWN_CLIENT)))
+
+    def add_header(self, more: Mapping[str, str]) -> None:
+        """What is known only now, of what the header does not have."""
+        new = {key: value for key, value in more.items() if value and key not in self.header}
+        self.header |= new
+        text = format_later_header(new)
+        if self._file is None:
+            return
+        try:
+            self._file.reserve(self.journal.end, len(text))
+            self.journal.add_text(text)
+        except OSError as error:
+            self._end_early(error)
 
     def received(self, body: bytes) -> None:
         """A packet from the client, as it was on the wire."""

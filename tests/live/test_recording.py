@@ -166,3 +166,25 @@ def test_whatever_happens_to_the_file_the_session_goes_on(
         pass
     assert f"[problem] {recorded.path}: {told}\n" in recorded.server.output
     assert recorded.server.output.count("[problem]") == 1
+
+
+def test_the_header_has_the_process_that_came_later(program: Programs, tmp_path: Path) -> None:
+    path, words = tmp_path / "session.rsp", [str(program("spinner")), "two words", "three"]
+    server = servers.start_server("gdb", [], options=["--multi", "--record", str(path)], command=OURS)
+    try:
+        with connect("127.0.0.1", server.port) as client:
+            client.request(FEATURES)
+            client.request(b"!")
+            assert "program" not in load(str(path)).header
+            run = b";".join([b"vRun", *(word.encode().hex().encode() for word in words)])
+            assert client.request(run).startswith(b"T05")
+            assert client.request(b"qC").startswith(b"QC")
+            header = load(str(path)).header
+            assert (header["program"], header["arguments"]) == (words[0], "'two words' three")
+            assert header["arch"] in ("i386:x86-64", "i386")
+            assert (header["endian"], header["client"]) == ("little", "gdb")
+            assert client.request(b"vKill;%x" % int(header["pid"])) == b"OK"
+            assert client.request(run).startswith(b"T05")
+            assert load(str(path)).header == header, "of the first process"
+    finally:
+        server.close()

@@ -14,6 +14,7 @@ from pydbgserver.rsp.transcript import (
     console_text,
     escape,
     format_header,
+    format_later_header,
     parse,
     unescape,
 )
@@ -75,6 +76,13 @@ def test_whatever_a_session_is_cut_at_it_can_be_read() -> None:
     assert len(parse(SESSION + b"\0" * 100, "f").lines) == 2
 
 
+def test_what_turned_out_later_is_in_the_header() -> None:
+    later = {"program": "/tmp/a b", "arguments": "'two\nlines' three"}
+    transcript = parse(SESSION + format_later_header(later) + b"# no: header\n#x: neither\n", "f")
+    assert transcript.header == parse(SESSION, "f").header | later
+    assert [line.text for line in transcript.lines] == [line.text for line in parse(SESSION, "f").lines]
+
+
 @pytest.mark.parametrize(
     ("data", "line", "why"),
     [
@@ -82,6 +90,7 @@ def test_whatever_a_session_is_cut_at_it_can_be_read() -> None:
         (b"hello\n", 1, "not a transcript"),
         (b"pydbgserver transcript 2\n\n", 1, "format '2'"),
         (FIRST_LINE.encode() + b"\nNo Header\n\n", 2, "neither"),
+        (SESSION + b"#: No Header\n", len(SESSION.splitlines()) + 1, "neither"),
         (SESSION + b"0.000100 -> a\\q\n", len(SESSION.splitlines()) + 1, r"no escape \\q"),
         (SESSION + b"0.000100 => a\n", len(SESSION.splitlines()) + 1, "not a line"),
         (SESSION + b"0.000001 -> a\n", len(SESSION.splitlines()) + 1, "backwards"),
