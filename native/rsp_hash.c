@@ -5,7 +5,10 @@
 
 #include <string.h>
 
-#ifdef __x86_64__
+/* A build without it is for tests of what other processors do. */
+#if defined(__x86_64__) && !defined(RSP_WITHOUT_AVX2)
+#define RSP_AVX2
+#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
@@ -53,7 +56,7 @@ static void take(uint64_t lanes[LANES], const uint8_t *from, int count, const ui
         memcpy(to, from - count * STRIPE, (size_t)(count * STRIPE));
 }
 
-#ifdef __x86_64__
+#ifdef RSP_AVX2
 /* The same, four lanes at a time. What is copied waits for memory meanwhile. */
 __attribute__((target("avx2"))) static void take_wide(uint64_t lanes[LANES], const uint8_t *from, int count,
                                                       const uint8_t *key, uint8_t *to)
@@ -90,13 +93,33 @@ static uint64_t merged(const uint64_t lanes[LANES], const uint8_t *key, uint64_t
     return sum ^ (sum >> 32);
 }
 
+#ifdef RSP_AVX2
+/* What compilers offer for this is not in every one's runtime library. AVX's registers have to be kept by the system
+ * (OSXSAVE, XCR0), too (Intel's manual, volume 1, 14.7.1). */
+__attribute__((target("xsave"))) static int has_avx2(void)
+{
+    enum { OSXSAVE_AND_AVX = 3 << 27, SSE_AND_AVX_STATE = 6, AVX2 = 1 << 5 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & OSXSAVE_AND_AVX) != OSXSAVE_AND_AVX)
+        return 0;
+    if ((_xgetbv(0) & SSE_AND_AVX_STATE) != SSE_AND_AVX_STATE)
+        return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & AVX2;
+}
+#endif
+
+/* Found out once: a virtual machine's CPUID is a trap. */
 static take_stripes *best(void)
 {
-#ifdef __x86_64__
-    if (__builtin_cpu_supports("avx2"))
-        return take_wide;
+    static take_stripes *found;
+    if (!found) {
+        found = take;
+#ifdef RSP_AVX2
+        if (has_avx2())
+            found = take_wide;
 #endif
-    return take;
+    }
+    return found;
 }
 
 void rsp_hash_and_copy(const uint8_t *data, int64_t length, uint8_t *to, uint64_t hash[2])

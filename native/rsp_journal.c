@@ -64,7 +64,7 @@ static void set_form(int byte, const char *text, int length)
 
 static void make_forms(void)
 {
-    static const char digits[] = "0123456789abcdef", named[][2] = {"\\\\", "\nn", "\rr", "\tt"};
+    static const char digits[] = "0123456789abcdef", named[][3] = {"\\\\", "\nn", "\rr", "\tt"};
     for (int byte = 0; byte < 256; byte++) {
         char plain = (char)byte, escaped[] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
         if (byte < ' ' || byte > '~')

@@ -7,11 +7,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+_SCRIPT = """
+import sys
+before = set(sys.modules)
+{code}
+print(*(name for name in {names} if name in sys.modules and name not in before))
+"""
+
 
 def imported(code: str, names: Sequence[str]) -> str:
-    """Those of the modules `names` that `code` imports, with spaces between them."""
+    """Those of the modules `names` that `code` imports, with spaces between them. What every program of this
+    environment imports (the finder of an editable installation: pathlib) is not among them."""
     found = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}\nprint(*(name for name in {names} if name in sys.modules))"],
+        [sys.executable, "-c", _SCRIPT.format(code=code, names=names)],
         capture_output=True,
         text=True,
         timeout=20,
