@@ -59,7 +59,9 @@ class Server:
         backend: Backend,
         listener: Listener,
         recordings: Recordings | None = None,
+        ending: Ending | None = None,
     ) -> None:
+        """`ending`: what notes the signals that come before the event loop."""
         self._options = options
         self._recordings = recordings
         self._settings = settings
@@ -72,7 +74,7 @@ class Server:
         self._stops: Sequence[StopEvent] = ()
         """What the next client has to hear of first."""
         self._terminals = Terminals(backend)
-        self._ending = Ending()
+        self._ending = ending or Ending()
         self._visit: Visit | None = None
         """The client that is there."""
 
@@ -82,7 +84,6 @@ class Server:
         One who begins with an attach is served by the event loop from the start: what it lets run next is interrupted
         sooner than trio could be imported.
         """
-        self._ending.heed()
         link = self._listener.accept_nowait() if self._backend.processes else None
         if link is None:
             return
@@ -298,8 +299,9 @@ def run(
     recordings: Recordings | None = None,
 ) -> None:
     """Serve the clients of `listener` until the end; see `Server`."""
-    server = Server(options, settings, backend, listener, recordings)
-    server.open()
-    import trio
+    with Ending() as ending:
+        server = Server(options, settings, backend, listener, recordings, ending)
+        server.open()
+        import trio
 
-    trio.run(server.run)
+        trio.run(server.run)

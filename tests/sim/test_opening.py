@@ -13,6 +13,7 @@ import trio
 
 from pydbgserver.options import Options
 from pydbgserver.server import serve
+from pydbgserver.server.ending import Ending
 from pydbgserver.server.exchange import Exchange, Pause
 from pydbgserver.server.listen import ReadyListener, socket_link
 from pydbgserver.server.serve import Server
@@ -32,7 +33,10 @@ class Opened:
     def __init__(self, backend: SimBackend) -> None:
         ours, self.socket = socket.socketpair()
         self.backend = backend
-        self.server = Server(Options(), SessionOptions(), backend, ReadyListener(socket_link(ours, None)))
+        self.ending = Ending()
+        self.server = Server(
+            Options(), SessionOptions(), backend, ReadyListener(socket_link(ours, None)), ending=self.ending
+        )
 
     def open(self, *packets: bytes) -> bytes:
         """What the server answers `packets` before it needs an event loop, without acknowledgements."""
@@ -138,9 +142,10 @@ async def test_a_client_that_goes_meanwhile_is_no_error(go: Callable[[socket.soc
     opened = Opened(SimBackend(process))
     opened.socket.sendall(frame(b"g") * 100)
     go(opened.socket)
-    opened.server.open()
-    with trio.fail_after(LIMIT):
-        await opened.server.run()
+    with opened.ending:
+        opened.server.open()
+        with trio.fail_after(LIMIT):
+            await opened.server.run()
     assert process.ended == "detached"
     opened.socket.close()
 
@@ -157,10 +162,11 @@ async def test_a_signal_that_came_meanwhile_ends_the_server() -> None:
     process = SimProcess(100)
     opened = Opened(SimBackend(process))
     before = signal.getsignal(signal.SIGTERM)
-    opened.open(b"qC")
-    os.kill(os.getpid(), signal.SIGTERM)
-    with trio.fail_after(LIMIT):
-        await opened.server.run()
+    with opened.ending:
+        opened.open(b"qC")
+        os.kill(os.getpid(), signal.SIGTERM)
+        with trio.fail_after(LIMIT):
+            await opened.server.run()
     assert process.ended == "detached" and signal.getsignal(signal.SIGTERM) == before
     opened.socket.close()
 
@@ -177,8 +183,9 @@ async def test_a_signal_ends_a_server_whose_client_never_pauses(monkeypatch: pyt
     monkeypatch.setattr(Exchange, "talk", never_pauses_first)
     process = SimProcess(100)
     opened = Opened(SimBackend(process))
-    opened.server.open()
-    with trio.fail_after(LIMIT):
-        await opened.server.run()
+    with opened.ending:
+        opened.server.open()
+        with trio.fail_after(LIMIT):
+            await opened.server.run()
     assert process.ended == "detached"
     opened.socket.close()
