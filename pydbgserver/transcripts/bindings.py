@@ -58,6 +58,9 @@ WITH_ADDRESSES = frozenset(
 
 
 WITH_DATA = frozenset({"P", "G", "M", "X"})
+WITH_FILE = frozenset({"vFile:pread", "vFile:pwrite", "vFile:fstat", "vFile:close"})
+
+_FILE = re.compile(rb"(?<=:)[0-9a-f]+")
 
 _JSON_THREAD = re.compile(rb'("thread":)([0-9]+)')
 
@@ -76,6 +79,7 @@ class Bindings:
         self.ids: dict[int, int] = {}
         self.values: dict[int, int] = {}
         self.texts: list[tuple[bytes, bytes]] = []
+        self._files: dict[bytes, bytes] = {}
         self._moves: dict[int, int] = {}
 
     # Ids.
@@ -89,6 +93,13 @@ class Bindings:
                 pair = b"/%d" % recorded, b"/%d" % actual
                 self.texts += [pair, (pair[0].hex().encode(), pair[1].hex().encode())]
         return self.ids[recorded] == actual
+
+    # Files.
+
+    def open_file(self, recorded: bytes, actual: bytes) -> None:
+        """Binds the numbers in two replies to `vFile:open`, in the client's digits, until the first is given again."""
+        if recorded[:1] == actual[:1] == b"F" and recorded[1:2] != b"-" and actual[1:2] != b"-":
+            self._files[recorded[1:]] = actual[1:]
 
     # Addresses.
 
@@ -130,6 +141,9 @@ class Bindings:
         if name in WITH_IDS and any(key != value for key, value in self.ids.items()):
             start = len(name) if name != "vCont" else 5
             body = body[:start] + _HEX.sub(self._translate_id, b":" + body[start:])[1:]
+        if name in WITH_FILE:
+            start = len(name)
+            body = body[:start] + _FILE.sub(lambda match: self._files.get(match[0], match[0]), body[start:], count=1)
         if name == "jThreadExtendedInfo":
             body = _JSON_THREAD.sub(self._translate_decimal, body)
         if name in WITH_ADDRESSES and any(self._moves.values()):

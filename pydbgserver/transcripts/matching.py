@@ -37,6 +37,8 @@ class Matcher:
 
     def differs(self, request: bytes | None, recorded: bytes, actual: bytes) -> str | None:
         """Why `actual` is another reply than `recorded`, None if it is none."""
+        if request is not None and packet_name(request) == "vFile:open":
+            self.bindings.open_file(recorded, actual)
         if recorded == actual:
             self._bind_equal(request, recorded)
             return None
@@ -167,13 +169,15 @@ class Matcher:
             same_pid = recorded.pid is None or self.bindings.same_id(recorded.pid, actual.pid or 0)
             return pids and same_pid and self.bindings.same_id(recorded.tid, actual.tid)
         if isinstance(recorded, int) and isinstance(actual, int):
-            if kind in IDENTIFIED_BY or kind in ("descriptor", "snapshot"):
+            if kind == "descriptor":
+                return True  # Bound with the reply that gives it.
+            if kind in IDENTIFIED_BY or kind == "snapshot":
                 return self.bindings.same_id(recorded, actual)
             return kind == "address" and self.bindings.same_address(recorded, actual)
         return False
 
     def _stop(self, recorded: bytes, actual: bytes) -> str | None:
-        if recorded[:1] != actual[:1] or recorded[1:3] != actual[1:3]:
+        if recorded[:1] != actual[:1] or _reason(recorded) != _reason(actual):
             return "another reason"
         if recorded[:1] != b"T":
             return None
@@ -201,6 +205,12 @@ class Matcher:
 
 
 _THREAD = re.compile(rb'<thread id="(?:p([0-9a-f]+)\.)?([0-9a-f]+)"')
+
+
+def _reason(stop: bytes) -> int | None:
+    """The signal or exit status: two digits, of which gdbserver leaves out a zero in `W` and `X`."""
+    match = re.match(rb"[TSWX]([0-9a-f]{1,2})", stop)
+    return int(match[1], 16) if match else None
 
 
 def _is_stop(body: bytes) -> bool:

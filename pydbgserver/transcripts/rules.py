@@ -20,6 +20,7 @@ TREATMENTS: Mapping[str, str] = {
     "qSupported": FEATURES,
     # Bytes of the target, in words of a pointer's size: addresses and stack protector values may differ.
     "m": WORDS, "x": WORDS, "g": WORDS, "p": WORDS,
+    "vCont?": ITEMS,
     # Numbers and names of the machine.
     "qHostInfo": FORM, "qProcessInfo": FORM, "qProcessInfoPID": FORM, "qfProcessInfo": FORM, "qsProcessInfo": FORM,
     # Where the kernel has put the program, its stack and its own library.

@@ -31,6 +31,10 @@ from pydbgserver.transcripts.rules import Rules
         (b"vCont;c", b"T05thread:10;swbreak:;", b"T05thread:10;", False),
         (b"vCont;c", b"T05thread:10;", b"T0bthread:10;", False),
         (b"vCont;c", b"T05thread:10;", b"W00", False),
+        (b"vCont;c", b"W3;process:10", b"W03;process:20", True),
+        (b"vCont;c", b"W3;process:10", b"W30;process:20", False),
+        (b"vCont?", b"vCont;c;C;t;s;S;r", b"vCont;c;C;s;S;t;r", True),
+        (b"vCont?", b"vCont;c;C;t;s;S;r", b"vCont;c;C;s;S;t", False),
         (b"vUnknown", b"one", b"two", False),
         (b"vCont;c", b"Stop:T05swbreak:;thread:p10.10;", b"Stop:T05swbreak:;thread:p20.20;", True),
         (b"vCont;c", b"Stop:T05swbreak:;thread:p10.10;", b"Stop:T05thread:p20.20;", False),
@@ -51,6 +55,20 @@ def test_a_bound_thread_has_to_stay_the_same() -> None:
     assert matcher.bindings.translate(b"vFile:open:" + b"/proc/256/maps".hex().encode() + b",0,0").endswith(
         b"/proc/512/maps".hex().encode() + b",0,0"
     )
+
+
+def test_files_have_the_numbers_that_they_are_given_now() -> None:
+    matcher = Matcher(Rules())
+    opened = b"vFile:open:" + b"/lib/a".hex().encode() + b",0,0"
+    assert matcher.differs(opened, b"F3", b"F3") is None
+    assert matcher.differs(opened, b"F6", b"F4") is None
+    translate = matcher.bindings.translate
+    assert translate(b"vFile:pread:6,47ff,6") == b"vFile:pread:4,47ff,6"
+    assert translate(b"vFile:pwrite:6,0,:6") == b"vFile:pwrite:4,0,:6"
+    assert (translate(b"vFile:fstat:3"), translate(b"vFile:close:6")) == (b"vFile:fstat:3", b"vFile:close:4")
+    assert matcher.differs(opened, b"F6", b"F-1,2") == "another kind of reply"
+    assert matcher.differs(opened, b"F3", b"F5") is None
+    assert (translate(b"vFile:fstat:3"), translate(b"vFile:fstat:7")) == (b"vFile:fstat:5", b"vFile:fstat:7")
 
 
 def test_a_list_of_threads_binds_its_threads() -> None:
