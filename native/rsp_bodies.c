@@ -46,16 +46,24 @@ void rsp_move_names(rsp_bodies *bodies, uint64_t *names, int64_t slots)
             insert(bodies, before.names + 2 * i);
 }
 
-/* Where the body begins in a record, however long it is: leading zeros of its size see to that. */
-enum { DIGITS = 20, HEAD = 32 + 1 + DIGITS + 2 };
+/* What stands before the body in a record, without more leading zeros than keep it so long for every length. */
+enum { DIGITS = 20, LEAST_HEAD = 32 + 1 + DIGITS + 2, CACHE_LINE = 64 };
+
+/* More of them put the body at the beginning of a cache line: stores across two of them take twice as long. */
+static int64_t head_size(int64_t end)
+{
+    return LEAST_HEAD + (-(end + LEAST_HEAD) & (CACHE_LINE - 1));
+}
 
 /* The first byte comes last: until it is there, nothing is. */
-static void put_head(uint8_t *record, const uint8_t *name, int64_t name_length, int64_t size)
+static void put_head(uint8_t *record, const uint8_t *name, int64_t name_length, int64_t size, uint8_t *body)
 {
-    uint8_t *to = (uint8_t *)memcpy(record + 1, name + 1, (size_t)name_length - 1) + name_length - 1;
+    uint8_t digits[DIGITS], *to = (uint8_t *)memcpy(record + 1, name + 1, (size_t)name_length - 1) + name_length - 1;
+    int64_t count = rsp_decimal(digits, size, 1) - digits;
     *to++ = ' ';
-    to = rsp_decimal(to, size, (int)(record + HEAD - 1 - to));
-    *to = '\n';
+    memset(to, '0', (size_t)(body - to));
+    memcpy(body - 1 - count, digits, (size_t)count);
+    body[-1] = '\n';
     __atomic_store_n(record, *name, __ATOMIC_RELEASE);
 }
 
@@ -124,18 +132,18 @@ int64_t rsp_keep_body(rsp_bodies *bodies, const rsp_body *body, uint8_t *name)
     if (!room->start || room->size - bodies->end < RSP_BODY_OVERHEAD + body->length ||
         2 * (bodies->count + 1) > bodies->slots)
         return -ENOSPC;
-    uint8_t *record = room->start + bodies->end;
-    int64_t size = put_body(body, record + HEAD, hash);
+    uint8_t *record = room->start + bodies->end, *kept = record + head_size(bodies->end);
+    int64_t size = put_body(body, kept, hash);
     int64_t name_length = rsp_body_name(hash, body->length, name);
     const uint64_t *known = find(bodies, hash);
     if (known[0] || known[1])
         return name_length;
-    memcpy(record + HEAD + size, "\n", 2);
-    put_head(record, name, name_length, size);
+    memcpy(kept + size, "\n", 2);
+    put_head(record, name, name_length, size, kept);
     if (room->lost)
         return -EIO;
     insert(bodies, hash);
-    bodies->end += HEAD + size + 1;
+    bodies->end = kept + size + 1 - room->start;
     rsp_look_ahead(room, bodies->end);
     return name_length;
 }

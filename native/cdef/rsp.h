@@ -141,7 +141,7 @@ typedef struct {
 } rsp_body;
 
 /* What a record of the side file has at most beside its body. */
-enum { RSP_BODY_OVERHEAD = 57 };
+enum { RSP_BODY_OVERHEAD = 120 };
 
 /* Have the body, of at least RSP_LEAST_HASHED bytes, in the side file, and give its name's length. -ENOSPC without room
  * for RSP_BODY_OVERHEAD and the body, or when half of `slots` are taken; -EIO when the file is lost. */

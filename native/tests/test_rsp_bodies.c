@@ -61,12 +61,13 @@ void test_bodies(void)
     rsp_body twice = {body, LARGE, NULL};
     assert(rsp_journal_exchange(&journal, journal.start, &twice, &twice) == 0 && bodies.end == end && !side[end]);
     body[0] ^= 1;
-    assert(rsp_journal_line(&journal, "->", body, LARGE) == 0 && bodies.end == 2 * end && bodies.count == 2);
+    assert(rsp_journal_line(&journal, "->", body, LARGE) == 0 && bodies.end >= end + LARGE && bodies.count == 2);
+    int64_t both = bodies.end;
     rsp_move_names(&bodies, more, 2 * SLOTS);
-    assert(rsp_journal_line(&journal, "->", body, LARGE) == 0 && bodies.end == 2 * end && bodies.count == 2);
+    assert(rsp_journal_line(&journal, "->", body, LARGE) == 0 && bodies.end == both && bodies.count == 2);
     bodies.room.lost = 1;
     body[0] ^= 2;
-    assert(rsp_journal_line(&journal, "->", body, LARGE) == -EIO && bodies.end == 2 * end && bodies.count == 2);
+    assert(rsp_journal_line(&journal, "->", body, LARGE) == -EIO && bodies.end == both && bodies.count == 2);
     free(body);
     free(text);
     free(side);
