@@ -44,6 +44,14 @@ class Opened:
         self.server.open()
         return self.socket.recv(1 << 20, socket.MSG_DONTWAIT).replace(b"+", b"")
 
+    async def serve_to_the_end(self) -> None:
+        """As `serve.run` does."""
+        with self.ending:
+            self.server.open()
+            with trio.fail_after(LIMIT):
+                await self.server.run()
+        self.socket.close()
+
     @asynccontextmanager
     async def served(self) -> AsyncIterator[PacketStream]:
         """The event loop serves the connection until the client goes."""
@@ -142,12 +150,8 @@ async def test_a_client_that_goes_meanwhile_is_no_error(go: Callable[[socket.soc
     opened = Opened(SimBackend(process))
     opened.socket.sendall(frame(b"g") * 100)
     go(opened.socket)
-    with opened.ending:
-        opened.server.open()
-        with trio.fail_after(LIMIT):
-            await opened.server.run()
+    await opened.serve_to_the_end()
     assert process.ended == "detached"
-    opened.socket.close()
 
 
 async def test_a_session_that_ends_meanwhile_ends_the_server() -> None:
@@ -183,9 +187,5 @@ async def test_a_signal_ends_a_server_whose_client_never_pauses(monkeypatch: pyt
     monkeypatch.setattr(Exchange, "talk", never_pauses_first)
     process = SimProcess(100)
     opened = Opened(SimBackend(process))
-    with opened.ending:
-        opened.server.open()
-        with trio.fail_after(LIMIT):
-            await opened.server.run()
+    await opened.serve_to_the_end()
     assert process.ended == "detached"
-    opened.socket.close()
